@@ -1,0 +1,107 @@
+/** What JSON-RPC needs from the rest of the node. Implemented over the thread ports in src/workers; a fake one serves unit tests. */
+import type { Bytes } from '../common/bytes.ts';
+import type { BlockContext } from '../protocol/replayRecord.ts';
+import type { RepositoriesReader } from '../projections/repositoriesReader.ts';
+
+/** State after a block; block 0 is genesis. Absent accounts and slots are undefined. */
+export interface StateAtBlock {
+  /** The 124-byte account record. */
+  account(address: Bytes, blockNumber: number): Promise<Bytes | undefined>;
+  slot(address: Bytes, slot: Bytes, blockNumber: number): Promise<Bytes | undefined>;
+  preimage(hash: Bytes): Promise<Bytes | undefined>;
+}
+
+export interface PoolTransaction {
+  readonly raw: Bytes;
+  readonly sender: Bytes;
+}
+
+export interface Pool {
+  /** Decodes, recovers, validates, inserts (an external node forwards). Returns the hash. Throws SubmissionError (rpc/errors.ts). */
+  submit(raw: Bytes): Promise<Bytes>;
+  /** Executable now, or waiting. */
+  transactionByHash(hash: Bytes): Promise<PoolTransaction | undefined>;
+  /** 1 + the highest consecutive nonce of the pool, or the account nonce. May include blocks that are not accepted yet. */
+  pendingNonce(address: Bytes): Promise<bigint>;
+  status(): Promise<{ readonly pending: number; readonly queued: number }>;
+}
+
+export interface ChainInfo {
+  readonly chainId: bigint;
+  readonly l1ChainId: bigint;
+  readonly bridgehub: Bytes;
+  readonly genesis: {
+    readonly initialContracts: readonly (readonly [address: Bytes, code: Bytes])[];
+    readonly additionalStorage: readonly (readonly [flatKey: Bytes, value: Bytes])[];
+    readonly executionVersion: number;
+    readonly genesisRoot: Bytes;
+  };
+}
+
+/** A simulated transaction (spec: rpc 6). All defaults are resolved by the caller. */
+export interface SimulatedCall {
+  readonly kind: 'call' | 'estimate';
+  readonly blockNumber: number;
+  readonly type: 0 | 1 | 2 | 0x7f;
+  readonly from: Bytes;
+  readonly to: Bytes | undefined;
+  readonly input: Bytes;
+  readonly value: bigint;
+  /** call: gas of the call; estimate: the upper bound asked for, undefined = block gas limit. */
+  readonly gas: bigint | undefined;
+  /** 0: no fee fields were given. */
+  readonly gasPrice: bigint;
+  readonly nonce: bigint | undefined;
+  readonly accessList: readonly { readonly address: Bytes; readonly slots: readonly Bytes[] }[];
+  readonly stateOverrides: readonly StateOverride[];
+  readonly blockOverrides: BlockOverrides;
+}
+
+export interface StateOverride {
+  readonly address: Bytes;
+  readonly balance?: bigint;
+  readonly nonce?: bigint;
+  readonly code?: Bytes;
+  /** Replaces the whole storage. */
+  readonly state?: readonly (readonly [slot: Bytes, value: Bytes])[];
+  readonly stateDiff?: readonly (readonly [slot: Bytes, value: Bytes])[];
+  readonly movePrecompileTo?: Bytes;
+}
+
+export interface BlockOverrides {
+  readonly number?: bigint;
+  readonly timestamp?: bigint;
+  readonly gasLimit?: bigint;
+  readonly feeRecipient?: Bytes;
+  readonly prevRandao?: bigint;
+  readonly baseFeePerGas?: bigint;
+  readonly blockHashes?: readonly (readonly [number: bigint, hash: Bytes])[];
+}
+
+export type SimulationResult =
+  | { readonly kind: 'success'; readonly returnData: Bytes; readonly gasUsed: bigint; /** estimate only */ readonly gas: bigint }
+  | { readonly kind: 'revert'; readonly returnData: Bytes; readonly gasUsed: bigint }
+  /** The transaction would not be valid: the name of the VM error (spec: execution 2). */
+  | { readonly kind: 'invalid'; readonly error: string; readonly message: string }
+  | { readonly kind: 'exceedsAllowance'; readonly gas: bigint };
+
+export interface RpcBackend {
+  readonly chain: ChainInfo;
+  readonly nodeVersion: string;
+  /** `latest`: the lowest height over the projections that RPC reads. Synchronous: pushed by the projections. */
+  latest(): number;
+  /** Last accepted block of the log that this node knows of. */
+  logHead(): number;
+  /** From settlement, later; 0 until then. */
+  safe(): number;
+  finalized(): number;
+  /** Base fee of the next block, wei. */
+  nextBaseFee(): bigint;
+  readonly repositories: RepositoriesReader;
+  readonly state: StateAtBlock;
+  /** The context of the block itself; of block 0 the genesis context. */
+  blockContext(blockNumber: number): Promise<BlockContext | undefined>;
+  readonly pool: Pool;
+  /** Runs in the rpc worker; limited by time. Throws NodeError code CALL_TIMEOUT. */
+  simulate(call: SimulatedCall): Promise<SimulationResult>;
+}
