@@ -34,3 +34,6 @@ export interface ReplayRecord {
   readonly nodeVersion: string;
   readonly blockOutputHash: Bytes;
 }
+
+/** The record as it lies in the log and the journal: without the ring of 256 hashes, which every reader rebuilds. */
+export type BlockRecord = Omit<ReplayRecord, 'context'> & { readonly context: Omit<BlockContext, 'blockHashes'> };

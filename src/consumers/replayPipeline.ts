@@ -1,0 +1,262 @@
+/**
+ * Everything that makes a block canonical, in one thread and in order: follow the log, fold, execute (or reuse what this
+ * process built), write the chain store once, publish (design.md 5 step 4). Nothing is published that was not read back.
+ */
+import { type Bytes, equalBytes, toHex } from '../common/bytes.ts';
+import { NodeError, assert } from '../common/errors.ts';
+import type { Logger } from '../common/logger.ts';
+import { type ChainFold, EMPTY_FOLD, type FoldResult, type Software, foldChain } from '../log/chainFold.ts';
+import type { BlockEntry, Entry, GenesisEntry } from '../log/entry.ts';
+import { decodeEntry, encodeEntry, entryHash } from '../log/entryCodec.ts';
+import type { EventLog, LogEntry } from '../log/eventLog.ts';
+import type { LeadershipManager } from '../log/leadership.ts';
+import { checkLogIdentity, decodeCheckpoint, encodeCheckpoint } from '../log/logIdentity.ts';
+import type { BlockOutput } from '../protocol/blockOutput.ts';
+import { decodeTransaction } from '../protocol/transactionCodec.ts';
+import { type SenderedTransaction, isL1Transaction } from '../protocol/transaction.ts';
+import type { ChainHead, ChainStore } from '../store/chainStore.ts';
+import type { CanonicalBlock } from '../store/journal.ts';
+import { type StateCache, type StateLayer, stateLayer } from '../store/stateCache.ts';
+import { ReplayErrorCode } from './errors.ts';
+import { genesisContent } from './genesisBlock.ts';
+import { replayBlock } from './replayBlock.ts';
+
+export interface PipelineMetrics {
+  entryRead(position: number, result: FoldResult, entry: Entry | undefined, sizeBytes: number): void;
+  executed(source: 'reused' | 'executed', seconds: number): void;
+}
+
+/** What this process already knows of a block that it built itself. */
+export interface ExecutedBlock {
+  readonly transactions: readonly SenderedTransaction[];
+  readonly output: BlockOutput;
+  readonly layer: StateLayer;
+}
+
+export interface ReplayPipelineOptions<Built extends ExecutedBlock> {
+  readonly log: EventLog;
+  readonly software: Software;
+  readonly chainId: bigint;
+  readonly store: ChainStore;
+  readonly cache: StateCache;
+  readonly leadership: LeadershipManager<Built>;
+  /** Senders of signed transactions, in order. Throws when a signature is not valid. */
+  readonly recoverSenders: (raws: readonly Bytes[]) => Promise<readonly Bytes[]>;
+  /** Main node: the Genesis to append when the log holds none. External node: undefined. */
+  readonly genesis: (() => GenesisEntry) | undefined;
+  /** After the chain store holds it. `built`: the block was ours, and these are its bytes. */
+  readonly onAccepted: (block: CanonicalBlock, transactions: readonly SenderedTransaction[], built: Built | undefined) => void;
+  readonly onCaughtUp: (fold: ChainFold) => void;
+  readonly logger: Logger;
+  readonly metrics: PipelineMetrics;
+}
+
+/** One entry with everything about it that does not depend on the fold, made while the entry before it is processed. */
+interface Prepared {
+  readonly logEntry: LogEntry;
+  readonly hash: Bytes;
+  readonly entry: Entry | undefined;
+  /** Started early for blocks that are probably not our own. */
+  transactions: Promise<readonly SenderedTransaction[]> | undefined;
+}
+
+/** Hashes of accepted entries that are remembered to tell a copy from garbage. */
+const REMEMBERED_HASHES = 1_024;
+
+export class ReplayPipeline<Built extends ExecutedBlock> {
+  readonly #options: ReplayPipelineOptions<Built>;
+  #fold: ChainFold = EMPTY_FOLD;
+  #position = -1;
+  readonly #acceptedHashes = new Set<string>();
+  #isGenesisAppended = false;
+
+  constructor(options: ReplayPipelineOptions<Built>) {
+    this.#options = options;
+  }
+
+  get fold(): ChainFold {
+    return this.#fold;
+  }
+
+  /** Of the last entry read, accepted or not; -1 before the first. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Follows the log until the signal; throws what stops the node. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { log, store } = this.#options;
+    if (store.checkpoint !== undefined) {
+      const checkpoint = decodeCheckpoint(store.checkpoint);
+      await checkLogIdentity(log, checkpoint);
+      assert(checkpoint.fold.height === store.head?.height, `checkpoint at height ${checkpoint.fold.height}, chain store at ${store.head?.height}`);
+      this.#checkConfiguredChain(checkpoint.fold);
+      this.#fold = checkpoint.fold;
+      this.#position = checkpoint.position;
+    }
+    const items = log.follow(this.#position + 1, signal)[Symbol.asyncIterator]();
+    try {
+      let next = items.next();
+      for (;;) {
+        const item = await next;
+        if (item.done === true) return;
+        if (!('bytes' in item.value)) {
+          next = items.next();
+          next.catch(() => undefined);
+          await this.#caughtUp();
+          continue;
+        }
+        const prepared = this.#prepare(item.value);
+        next = items.next();
+        next.catch(() => undefined);
+        await this.#process(prepared);
+      }
+    } finally {
+      await items.return?.();
+    }
+  }
+
+  #prepare(logEntry: LogEntry): Prepared {
+    const entry = decodeEntry(logEntry.schema, logEntry.bytes);
+    const prepared: Prepared = { logEntry, entry, hash: entryHash(logEntry.schema, logEntry.bytes), transactions: undefined };
+    const ownClaim = this.#options.leadership.current()?.claim;
+    if (entry?.kind === 'Block' && (ownClaim === undefined || !equalBytes(ownClaim, entry.claim))) {
+      prepared.transactions = this.#senderedTransactions(entry);
+      prepared.transactions.catch(() => undefined);
+    }
+    return prepared;
+  }
+
+  async #process(prepared: Prepared): Promise<void> {
+    const { logEntry, entry, hash } = prepared;
+    const { software, chainId, leadership, metrics, logger } = this.#options;
+    assert(logEntry.position > this.#position, `entry ${logEntry.position} delivered after ${this.#position}`);
+    const isCopy = this.#acceptedHashes.has(toHex(hash));
+    const result = foldChain(this.#fold, entry, { software, configuredChain: chainId, isCopy });
+    metrics.entryRead(logEntry.position, result, entry, logEntry.bytes.length);
+    if (result.verdict === 'stop') throw this.#stopError(result, logEntry);
+    this.#position = logEntry.position;
+    if (result.verdict === 'rejected') {
+      logger.warn({ position: logEntry.position, kind: entry?.kind, class: result.rejectedClass }, 'log entry rejected');
+      leadership.onEntry(logEntry, hash, entry, result, this.#fold);
+      return;
+    }
+    assert(entry !== undefined, 'an entry was accepted that does not decode');
+    this.#fold = result.state;
+    this.#remember(hash);
+    if (entry.kind === 'Genesis') await this.#applyGenesis(entry, logEntry, hash);
+    if (entry.kind === 'Block') {
+      const own = leadership.onEntry(logEntry, hash, entry, result, this.#fold);
+      await this.#applyBlock(entry, prepared, own?.payload);
+    } else {
+      leadership.onEntry(logEntry, hash, entry, result, this.#fold);
+    }
+  }
+
+  async #applyGenesis(entry: GenesisEntry, logEntry: LogEntry, hash: Bytes): Promise<void> {
+    const content = genesisContent(entry, logEntry);
+    await this.#options.store.applyGenesis(content, this.#checkpoint(hash));
+    this.#options.logger.info({ position: logEntry.position, logId: toHex(entry.logId), chainId: entry.chainId }, 'genesis accepted');
+  }
+
+  async #applyBlock(entry: BlockEntry, prepared: Prepared, built: Built | undefined): Promise<void> {
+    const { store, cache, metrics, onAccepted } = this.#options;
+    const head = store.head;
+    assert(head !== undefined, 'a block was accepted before genesis');
+    const startedAt = performance.now();
+    const height = Number(entry.height);
+    const transactions = built?.transactions ?? (await (prepared.transactions ?? this.#senderedTransactions(entry)));
+    const output = built?.output ?? (await this.#execute(entry, head, transactions));
+    metrics.executed(built === undefined ? 'executed' : 'reused', (performance.now() - startedAt) / 1000);
+    const block: CanonicalBlock = {
+      kind: 'Block',
+      position: prepared.logEntry.position,
+      height,
+      record: entry.record,
+      output,
+      senders: transactions.map(({ sender }) => sender),
+    };
+    cache.apply(built?.layer ?? stateLayer(height, output));
+    await store.applyBlock(block, this.#checkpoint(prepared.hash));
+    onAccepted(block, transactions, built);
+  }
+
+  async #execute(entry: BlockEntry, head: ChainHead, transactions: readonly SenderedTransaction[]) {
+    try {
+      return await replayBlock({
+        record: entry.record,
+        blockHashes: head.blockHashes,
+        transactions,
+        state: this.#options.cache.view([]),
+        previousBlockTimestamp: head.timestamp,
+        nextL1PriorityId: head.nextL1PriorityId,
+      });
+    } catch (error) {
+      if (!(error instanceof NodeError) || error.kind !== 'invariant') throw error;
+      const context = { ...entry.record.context, blockHashes: head.blockHashes };
+      throw new NodeError('invariant', error.message, { ...error.facts, context, record: entry.record, transactions: entry.record.transactions, position: this.#position }, { cause: error });
+    }
+  }
+
+  async #senderedTransactions(entry: BlockEntry): Promise<readonly SenderedTransaction[]> {
+    const transactions = entry.record.transactions.map((raw) => decodeTransaction(raw));
+    const signed = transactions.filter((transaction) => !isL1Transaction(transaction));
+    const senders = signed.length === 0 ? [] : await this.#options.recoverSenders(signed.map(({ raw }) => raw));
+    let next = 0;
+    return transactions.map((transaction) => {
+      if (isL1Transaction(transaction)) return { transaction, sender: transaction.initiator };
+      const sender = senders[next++];
+      assert(sender !== undefined, 'a sender is missing');
+      return { transaction, sender };
+    });
+  }
+
+  async #caughtUp(): Promise<void> {
+    const { genesis, log, leadership, onCaughtUp } = this.#options;
+    if (this.#fold.logId === undefined) {
+      if (genesis === undefined || this.#isGenesisAppended) return;
+      this.#isGenesisAppended = true;
+      await log.append([encodeEntry(genesis())]);
+      return;
+    }
+    leadership.onCaughtUp(this.#fold);
+    onCaughtUp(this.#fold);
+  }
+
+  #checkpoint(hash: Bytes): Bytes {
+    const { logId } = this.#fold;
+    assert(logId !== undefined, 'a checkpoint before genesis');
+    return encodeCheckpoint({ logId, position: this.#position, entryHash: hash, fold: this.#fold });
+  }
+
+  #remember(hash: Bytes): void {
+    this.#acceptedHashes.add(toHex(hash));
+    if (this.#acceptedHashes.size > REMEMBERED_HASHES) {
+      for (const oldest of this.#acceptedHashes) {
+        this.#acceptedHashes.delete(oldest);
+        break;
+      }
+    }
+  }
+
+  #checkConfiguredChain(fold: ChainFold): void {
+    const { chainId } = this.#options;
+    if (fold.chain !== undefined && fold.chain !== chainId) throw foreignGenesis(fold.chain, chainId);
+  }
+
+  #stopError(result: FoldResult, logEntry: LogEntry): NodeError {
+    if (result.stopReason === 'foreign_genesis') return foreignGenesis(result.state.chain ?? 0n, this.#options.chainId);
+    return new NodeError('fatal', `entry ${logEntry.position} of the log opens an epoch with rules newer than this software knows: upgrade this node`, {
+      code: ReplayErrorCode.upgradeNeeded,
+      position: logEntry.position,
+    });
+  }
+}
+
+function foreignGenesis(found: bigint, configured: bigint): NodeError {
+  return new NodeError('fatal', `the log belongs to chain ${found}, this node is configured for chain ${configured}: check genesis_chain_id, kafka_topic_prefix and the data folder`, {
+    code: ReplayErrorCode.foreignGenesis,
+    found,
+    configured,
+  });
+}

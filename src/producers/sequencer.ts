@@ -1,0 +1,315 @@
+/**
+ * Builds blocks while this process leads (spec: execution 1 to 3): takes what to include, executes it, seals, and hands
+ * the record to its Leadership. What it built exists for nobody until the pipeline has read its entry back as accepted.
+ */
+
+import { toHex } from '../common/bytes.ts';
+import type { Clock } from '../common/clock.ts';
+import { NodeError } from '../common/errors.ts';
+import type { Logger } from '../common/logger.ts';
+import { Turns } from '../common/turns.ts';
+import type { Leadership, QueuedBlock } from '../log/leadership.ts';
+import { nextBlockHashes } from '../protocol/blockHeader.ts';
+import type { BlockOutput } from '../protocol/blockOutput.ts';
+import type { BlockContext, BlockRecord } from '../protocol/replayRecord.ts';
+import { L1_PRIORITY_TYPE, type L1Transaction, type SenderedTransaction, isL1Transaction } from '../protocol/transaction.ts';
+import type { ChainHead } from '../store/chainStore.ts';
+import { type StateCache, type StateLayer, stateLayer } from '../store/stateCache.ts';
+import { BlockExecution, type SealReason } from '../vm/blockExecution.ts';
+import { runTransaction } from '../vm/runTransaction.ts';
+import { type BlockContextSettings, nextBlockContext } from './blockContextProvider.ts';
+import type { L1Source } from './l1Source.ts';
+import type { Mempool } from './mempool.ts';
+
+export interface SequencerSettings extends BlockContextSettings {
+  readonly blockTimeMs: number;
+  readonly maxTransactionsInBlock: number;
+  /** Sum of transaction bytes in a block. */
+  readonly blockSizeLimitBytes: number;
+  readonly nodeVersion: string;
+}
+
+/** A block this process built, with what acceptance reuses. */
+export interface BuiltBlock {
+  readonly context: BlockContext;
+  readonly record: BlockRecord;
+  readonly output: BlockOutput;
+  readonly transactions: readonly SenderedTransaction[];
+  readonly layer: StateLayer;
+  readonly sealReason: SealReason;
+}
+
+export interface SequencerMetrics {
+  sealed(built: BuiltBlock): void;
+}
+
+export interface SequencerOptions {
+  readonly settings: SequencerSettings;
+  readonly mempool: Mempool;
+  readonly l1Source: L1Source;
+  /** First transaction of block 1. */
+  readonly upgradeTransaction: () => L1Transaction;
+  readonly cache: StateCache;
+  /** Newest accepted block. */
+  readonly head: () => ChainHead;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: SequencerMetrics;
+  /** While false nothing new is taken in: a projection is too far behind, or the node is stopping. */
+  readonly mayBuild: () => boolean;
+  /** An error that no retry cures; the node stops with a dump. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+type Parent = Pick<ChainHead, 'height' | 'timestamp' | 'blockHashes' | 'nextL1PriorityId'>;
+
+export class Sequencer {
+  readonly #options: SequencerOptions;
+  #leadership: Leadership<BuiltBlock> | undefined;
+  /** Built, not yet accepted, oldest first. */
+  #unaccepted: BuiltBlock[] = [];
+  #stopping = false;
+  #running: Promise<void> = Promise.resolve();
+  #wake: (() => void) | undefined;
+
+  constructor(options: SequencerOptions) {
+    this.#options = options;
+  }
+
+  get unacceptedBlocks(): number {
+    return this.#unaccepted.length;
+  }
+
+  /** Our claim was accepted: builds on what is accepted now, until this leadership ends. */
+  lead(leadership: Leadership<BuiltBlock>): void {
+    this.#leadership = leadership;
+    this.#running = this.#running.then(() => this.#buildWhileLeading(leadership)).catch((error: unknown) => this.#options.onFatal(error));
+  }
+
+  /** The leadership is gone: what was taken by unaccepted blocks goes back. */
+  doubt(unaccepted: readonly QueuedBlock<BuiltBlock>[]): void {
+    this.#leadership = undefined;
+    const given = this.#unaccepted;
+    this.#unaccepted = [];
+    const transactions = given.flatMap((built) => built.transactions);
+    this.#options.mempool.restore(transactions.filter(({ transaction }) => !isL1Transaction(transaction)));
+    if (unaccepted.length > 0) {
+      this.#options.logger.warn({ blocks: unaccepted.map((block) => block.height) }, 'gave up blocks that were not accepted');
+    }
+    this.workArrived();
+  }
+
+  /** The front of our queue was read back as accepted. Call after the state cache holds its writes. */
+  accepted(built: BuiltBlock): void {
+    this.#unaccepted = this.#unaccepted.filter((other) => other !== built);
+  }
+
+  /** A transaction, an L1 request or room may be there. */
+  workArrived(): void {
+    this.#wake?.();
+  }
+
+  hasWork(): boolean {
+    const { mempool, l1Source, head } = this.#options;
+    const accepted = head();
+    return accepted.height === 0 || mempool.executableCount > 0 || l1Source.has(accepted.nextL1PriorityId);
+  }
+
+  /** Finishes the block being built and builds no more. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.workArrived();
+    await this.#running;
+  }
+
+  async #buildWhileLeading(leadership: Leadership<BuiltBlock>): Promise<void> {
+    const goesOn = (): boolean => leadership.alive && this.#leadership === leadership && !this.#stopping;
+    while (goesOn()) {
+      if (leadership.room <= 0) {
+        await Promise.race([leadership.whenRoom(), this.#sleep(1_000)]);
+        continue;
+      }
+      const parent = this.#parent();
+      if (!this.#options.mayBuild() || !this.#hasCandidate(parent)) {
+        await this.#sleep(1_000);
+        continue;
+      }
+      const built = await this.#build(parent, () => leadership.alive && this.#leadership === leadership);
+      if (built === undefined) continue;
+      this.#unaccepted.push(built);
+      try {
+        leadership.append({ record: built.record, payload: built });
+      } catch (error) {
+        // Raised before a byte was sent. A leadership that ended meanwhile has given the block back through doubt().
+        if (leadership.alive) throw error;
+        if (this.#unaccepted.includes(built)) this.doubt([]);
+      }
+      this.#options.metrics.sealed(built);
+    }
+  }
+
+  #parent(): Parent {
+    const last = this.#unaccepted.at(-1);
+    if (last === undefined) return this.#options.head();
+    return {
+      height: Number(last.context.blockNumber),
+      timestamp: last.context.timestamp,
+      blockHashes: nextBlockHashes(last.context.blockHashes, last.output.blockHash),
+      nextL1PriorityId: last.record.startingL1PriorityId + countL1(last.transactions),
+    };
+  }
+
+  #hasCandidate(parent: Parent): boolean {
+    return parent.height === 0 || this.#options.mempool.executableCount > 0 || this.#options.l1Source.has(parent.nextL1PriorityId);
+  }
+
+  /** Undefined: nothing could be included, or the leadership ended; everything taken is back where it was. */
+  async #build(parent: Parent, goesOn: () => boolean): Promise<BuiltBlock | undefined> {
+    const { settings, cache, clock, logger, mempool } = this.#options;
+    const context = nextBlockContext(settings, parent, clock.now());
+    const view = cache.view(this.#unaccepted.map((built) => built.layer));
+    const execution = new BlockExecution({ context, state: view });
+    const turns = new Turns();
+    const driver = { load: (keys: Parameters<typeof view.load>[0]) => view.load(keys), turn: () => turns.take(), goesOn };
+    const source = new CandidateSource(this.#options, parent);
+    const included: SenderedTransaction[] = [];
+    let sizeBytes = 0;
+    let deadlineMs: number | undefined;
+    let sealReason: SealReason | undefined;
+
+    while (sealReason === undefined) {
+      const wait = turns.due();
+      if (wait !== undefined) await wait;
+      if (!goesOn()) break;
+      if (deadlineMs !== undefined && (clock.now() >= deadlineMs || this.#stopping)) {
+        sealReason = 'Timeout';
+        break;
+      }
+      const candidate = source.peek();
+      if (candidate === undefined) {
+        if (deadlineMs === undefined) break;
+        await this.#sleep(deadlineMs - clock.now());
+        continue;
+      }
+      const { transaction } = candidate;
+      if (included.length > 0 && sizeBytes + transaction.raw.length > settings.blockSizeLimitBytes) {
+        sealReason = 'Other';
+        break;
+      }
+      const end = await runTransaction(execution, candidate, driver);
+      if (end === undefined) break;
+      if (end.kind === 'included') {
+        source.take();
+        included.push(candidate);
+        sizeBytes += transaction.raw.length;
+        deadlineMs ??= clock.now() + settings.blockTimeMs;
+        if (included.length >= settings.maxTransactionsInBlock) sealReason = 'TxCountLimit';
+      } else if (end.kind === 'rejected') {
+        logger.debug({ blockNumber: context.blockNumber, tx: toHex(transaction.hash), error: end.error, reaction: end.reaction }, 'transaction rejected');
+        source.skip();
+        if (end.reaction === 'purge') mempool.purge(transaction.hash, end.error);
+      } else if (included.length > 0) {
+        sealReason = end.reason;
+      } else if (isL1Transaction(transaction)) {
+        throw new NodeError('invariant', `L1 transaction ${toHex(transaction.hash)} does not fit block ${context.blockNumber} even alone: ${end.reason}`, {
+          code: 'L1_TRANSACTION_TOO_LARGE',
+          blockNumber: context.blockNumber,
+          context,
+          transactions: [transaction.raw],
+        });
+      } else {
+        logger.warn({ blockNumber: context.blockNumber, tx: toHex(transaction.hash), reason: end.reason }, 'transaction exceeds a block limit alone: removed from the pool');
+        source.skip();
+        mempool.purge(transaction.hash, end.reason);
+      }
+    }
+
+    if (sealReason === undefined || included.length === 0 || !goesOn()) {
+      mempool.restore(included.filter(({ transaction }) => !isL1Transaction(transaction)));
+      // Nothing could be included: wait for something new, or for a block's time, before the same candidates are tried again.
+      if (goesOn()) await this.#sleep(settings.blockTimeMs);
+      return undefined;
+    }
+    const output = execution.finish();
+    const { blockHashes: _ring, ...recordContext } = context;
+    const record: BlockRecord = {
+      context: recordContext,
+      startingL1PriorityId: parent.nextL1PriorityId,
+      transactions: included.map(({ transaction }) => transaction.raw),
+      previousBlockTimestamp: parent.timestamp,
+      nodeVersion: settings.nodeVersion,
+      blockOutputHash: output.blockOutputHash,
+    };
+    return { context, record, output, transactions: included, layer: stateLayer(parent.height + 1, output), sealReason };
+  }
+
+  /** Until woken or so many milliseconds. */
+  #sleep(ms: number): Promise<void> {
+    if (ms <= 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#options.clock.setTimer(ms, () => done());
+      const done = (): void => {
+        cancel();
+        this.#wake = undefined;
+        resolve();
+      };
+      this.#wake = done;
+    });
+  }
+}
+
+/** Order of candidates (spec: execution 3): the upgrade transaction of block 1, waiting L1 transactions by id, the pool by tip. */
+class CandidateSource {
+  readonly #options: SequencerOptions;
+  readonly #pool: ReturnType<Mempool['bestTransactions']>;
+  #upgradeDue: boolean;
+  #nextL1PriorityId: bigint;
+  /** Taken off the pool's iterator, not yet included or skipped: an L1 transaction that arrives meanwhile goes first. */
+  #fromPool: SenderedTransaction | undefined;
+  #current: SenderedTransaction | undefined;
+
+  constructor(options: SequencerOptions, parent: Parent) {
+    this.#options = options;
+    this.#pool = options.mempool.bestTransactions();
+    this.#upgradeDue = parent.height === 0;
+    this.#nextL1PriorityId = parent.nextL1PriorityId;
+  }
+
+  /** The next candidate; `take` and `skip` then speak of this one. */
+  peek(): SenderedTransaction | undefined {
+    this.#current = this.#next();
+    return this.#current;
+  }
+
+  /** The candidate was included. */
+  take(): void {
+    const transaction = this.#current?.transaction;
+    if (transaction === undefined) return;
+    if (!isL1Transaction(transaction)) {
+      this.#options.mempool.take([transaction.hash]);
+      this.#fromPool = undefined;
+    } else if (transaction.type === L1_PRIORITY_TYPE) {
+      this.#nextL1PriorityId += 1n;
+    } else {
+      this.#upgradeDue = false;
+    }
+  }
+
+  /** The candidate was rejected: its sender offers nothing more to this block. Only L2 transactions can be. */
+  skip(): void {
+    if (this.#current !== undefined) this.#pool.skipSender(this.#current.sender);
+    this.#fromPool = undefined;
+  }
+
+  #next(): SenderedTransaction | undefined {
+    const l1 = this.#upgradeDue ? this.#options.upgradeTransaction() : this.#options.l1Source.get(this.#nextL1PriorityId);
+    if (l1 !== undefined) return { transaction: l1, sender: l1.initiator };
+    this.#fromPool ??= this.#pool.next();
+    return this.#fromPool;
+  }
+}
+
+function countL1(transactions: readonly SenderedTransaction[]): bigint {
+  return BigInt(transactions.filter(({ transaction }) => transaction.type === L1_PRIORITY_TYPE).length);
+}
+
