@@ -19,7 +19,8 @@ export function toHex(bytes: Bytes): `0x${string}` {
 /** Parses `0x…` or bare hex of even length. Throws a RangeError on anything else. */
 export function fromHex(hex: string): Bytes {
   const digits = hex.startsWith('0x') ? hex.slice(2) : hex;
-  if (digits.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(digits)) throw new RangeError(`not hex of even length: ${hex.slice(0, 80)}`);
+  if (digits.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(digits))
+    throw new RangeError(`not hex of even length: ${hex.slice(0, 80)}`);
   return new Uint8Array(Buffer.from(digits, 'hex'));
 }
 

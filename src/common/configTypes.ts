@@ -71,7 +71,9 @@ function type<T, U extends Unit>(
 
 function refuse(expected: string, raw: unknown): never {
   const shown = typeof raw === 'string' ? raw : JSON.stringify(raw);
-  throw new RangeError(`expected ${expected}, got ${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown || 'nothing'}`);
+  throw new RangeError(
+    `expected ${expected}, got ${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown || 'nothing'}`,
+  );
 }
 
 function textOf(raw: unknown, expected: string): string {
@@ -279,7 +281,8 @@ export function url(...protocols: readonly string[]) {
       const text = textOf(raw, expected);
       const parsed = URL.parse(text);
       // the URL may hold a key: it is not repeated
-      if (parsed === null || !protocols.includes(parsed.protocol.slice(0, -1))) throw new RangeError(`expected ${expected}`);
+      if (parsed === null || !protocols.includes(parsed.protocol.slice(0, -1)))
+        throw new RangeError(`expected ${expected}`);
       return text;
     },
     (value) => {
@@ -310,7 +313,8 @@ export function oneOf<const V extends string>(...values: readonly V[]) {
   return type(
     values.map((value) => `\`${value}\``).join(', '),
     '',
-    (raw): V => values.find((value) => value === textOf(raw, values.join(', '))) ?? refuse(`one of ${values.join(', ')}`, raw),
+    (raw): V =>
+      values.find((value) => value === textOf(raw, values.join(', '))) ?? refuse(`one of ${values.join(', ')}`, raw),
     (value) => value,
   );
 }

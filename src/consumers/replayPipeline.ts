@@ -8,7 +8,7 @@ import type { Logger } from '../common/logger.ts';
 import { type ChainFold, EMPTY_FOLD, type FoldResult, type Software, foldChain } from '../log/chainFold.ts';
 import type { BlockEntry, Entry, GenesisEntry } from '../log/entry.ts';
 import { decodeEntry, encodeEntry, entryHash } from '../log/entryCodec.ts';
-import type { EventLog, LogEntry } from '../log/eventLog.ts';
+import { type EventLog, type LogEntry, isCaughtUp } from '../log/eventLog.ts';
 import type { LeadershipManager } from '../log/leadership.ts';
 import { checkLogIdentity, decodeCheckpoint, encodeCheckpoint } from '../log/logIdentity.ts';
 import type { BlockOutput } from '../protocol/blockOutput.ts';
@@ -44,6 +44,8 @@ export interface ReplayPipelineOptions<Built extends ExecutedBlock> {
   readonly recoverSenders: (raws: readonly Bytes[]) => Promise<readonly Bytes[]>;
   /** Main node: the Genesis to append when the log holds none. External node: undefined. */
   readonly genesis: (() => GenesisEntry) | undefined;
+  /** The bytes of the accepted Genesis entry. */
+  readonly onGenesis: (entryBytes: Bytes) => void;
   /** After the chain store holds it. `built`: the block was ours, and these are its bytes. */
   readonly onAccepted: (block: CanonicalBlock, transactions: readonly SenderedTransaction[], built: Built | undefined) => void;
   readonly onCaughtUp: (fold: ChainFold) => void;
@@ -60,6 +62,8 @@ interface Prepared {
   transactions: Promise<readonly SenderedTransaction[]> | undefined;
 }
 
+/** Genesis is written in schema 1 for ever (log-protocol 2). */
+const GENESIS_SCHEMA = 1;
 /** Hashes of accepted entries that are remembered to tell a copy from garbage. */
 const REMEMBERED_HASHES = 1_024;
 
@@ -83,6 +87,14 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     return this.#position;
   }
 
+  /** The accepted Genesis. Throws before there is one. */
+  genesisEntry(): GenesisEntry {
+    const bytes = this.#options.store.genesisEntry;
+    const entry = bytes === undefined ? undefined : decodeEntry(GENESIS_SCHEMA, bytes);
+    assert(entry?.kind === 'Genesis', 'the chain store holds no Genesis entry');
+    return entry;
+  }
+
   /** Follows the log until the signal; throws what stops the node. */
   async run(signal: AbortSignal): Promise<void> {
     const { log, store } = this.#options;
@@ -100,7 +112,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
       for (;;) {
         const item = await next;
         if (item.done === true) return;
-        if (!('bytes' in item.value)) {
+        if (isCaughtUp(item.value)) {
           next = items.next();
           next.catch(() => undefined);
           await this.#caughtUp();
@@ -132,7 +144,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     const { software, chainId, leadership, metrics, logger } = this.#options;
     assert(logEntry.position > this.#position, `entry ${logEntry.position} delivered after ${this.#position}`);
     const isCopy = this.#acceptedHashes.has(toHex(hash));
-    const result = foldChain(this.#fold, entry, { software, configuredChain: chainId, isCopy });
+    const result = foldChain(this.#fold, entry, software, chainId, isCopy);
     metrics.entryRead(logEntry.position, result, entry, logEntry.bytes.length);
     if (result.verdict === 'stop') throw this.#stopError(result, logEntry);
     this.#position = logEntry.position;
@@ -156,6 +168,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
   async #applyGenesis(entry: GenesisEntry, logEntry: LogEntry, hash: Bytes): Promise<void> {
     const content = genesisContent(entry, logEntry);
     await this.#options.store.applyGenesis(content, this.#checkpoint(hash));
+    this.#options.onGenesis(logEntry.bytes);
     this.#options.logger.info({ position: logEntry.position, logId: toHex(entry.logId), chainId: entry.chainId }, 'genesis accepted');
   }
 

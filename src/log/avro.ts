@@ -4,9 +4,11 @@
  * bounds every count by the bytes that are there, so no input can make it loop or allocate without end.
  */
 import { type Bytes, asBuffer, bigIntToMinimalBytes, bytesToBigInt } from '../common/bytes.ts';
-import { assert } from '../common/errors.ts';
+import { NodeError, assert } from '../common/errors.ts';
 
 const MAX_COUNT = 2 ** 31 - 1;
+const U64_MAX = (1n << 64n) - 1n;
+const U256_MAX = (1n << 256n) - 1n;
 
 /** Reusable: `reset`, write, `finish`. */
 export class AvroWriter {
@@ -25,7 +27,7 @@ export class AvroWriter {
 
   /** Lengths, counts, branches of unions and symbols of enums. */
   count(value: number): void {
-    assert(Number.isInteger(value) && value >= 0 && value <= MAX_COUNT, `${value} is no Avro count`);
+    if (!Number.isInteger(value) || value < 0 || value > MAX_COUNT) throw unfit(value, 'a count');
     this.#reserve(5);
     // Zigzag of a number that is not negative is its double.
     let rest = value * 2;
@@ -37,26 +39,26 @@ export class AvroWriter {
   }
 
   u64(value: bigint): void {
-    assert(value >= 0n && value < 1n << 64n, `${value} does not fit an unsigned 64-bit field`);
+    if (value < 0n || value > U64_MAX) throw unfit(value, 'an unsigned 64-bit field');
     this.#reserve(8);
     this.#view.setBigUint64(this.#length, value);
     this.#length += 8;
   }
 
   u32(value: number): void {
-    assert(Number.isInteger(value) && value >= 0 && value < 2 ** 32, `${value} does not fit an unsigned 32-bit field`);
+    if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32) throw unfit(value, 'an unsigned 32-bit field');
     this.#reserve(4);
     this.#view.setUint32(this.#length, value);
     this.#length += 4;
   }
 
   u256(value: bigint): void {
-    assert(value >= 0n && value < 1n << 256n, `${value} does not fit an unsigned 256-bit field`);
+    if (value < 0n || value > U256_MAX) throw unfit(value, 'an unsigned 256-bit field');
     this.bytes(bigIntToMinimalBytes(value));
   }
 
   fixed(value: Bytes, width: number): void {
-    assert(value.length === width, `${value.length} bytes for a field of ${width}`);
+    if (value.length !== width) throw unfit(`a value of ${value.length} bytes`, `a field of ${width}`);
     this.#append(value);
   }
 
@@ -70,7 +72,7 @@ export class AvroWriter {
     const size = Buffer.byteLength(value);
     this.count(size);
     this.#reserve(size);
-    this.#length += this.#bytes.utf8Write(value, this.#length);
+    this.#length += this.#bytes.write(value, this.#length, 'utf8');
   }
 
   array<Item>(items: readonly Item[], write: (item: Item) => void): void {
@@ -165,7 +167,7 @@ export class AvroReader {
   text(): string {
     const size = this.count();
     const start = this.#take(size);
-    const value = this.#bytes.utf8Slice(start, start + size);
+    const value = this.#bytes.toString('utf8', start, start + size);
     // Ill-formed text decodes to replacement characters, which do not encode to the same bytes again.
     if (Buffer.byteLength(value) !== size || !Buffer.from(value).equals(this.#bytes.subarray(start, start + size))) {
       throw new AvroError('text is not UTF-8');
@@ -195,6 +197,10 @@ export class AvroReader {
     this.#offset = start + size;
     return start;
   }
+}
+
+function unfit(value: unknown, field: string): NodeError {
+  return new NodeError('invariant', `${value} does not fit ${field}`, { code: 'ENTRY_FIELD' });
 }
 
 function viewOf(bytes: Bytes): DataView {

@@ -172,7 +172,8 @@ function readEntryV1(input: AvroReader): Entry {
     bootId: input.fixed(ID_BYTES),
   };
   // The fields of an object literal are evaluated in the order they are written: it is the order of the schema.
-  switch (ENTRY_KINDS[input.count()]) {
+  const kind = ENTRY_KINDS[input.count()];
+  switch (kind) {
     case 'Genesis':
       return {
         kind: 'Genesis',
@@ -279,7 +280,7 @@ function readEntryV1(input: AvroReader): Entry {
         l1BlockNumber: input.u64(),
         l1BlockHash: input.fixed(32),
       };
-    case undefined:
+    default:
       throw new AvroError('no such kind of entry');
   }
 }

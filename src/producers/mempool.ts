@@ -119,6 +119,8 @@ class PoolAccount {
   nonce: bigint;
   balance: bigint;
   hasCode: boolean;
+  /** Number of the applied block that last changed this account; -Infinity: none while the pool knew it. */
+  changedInBlock: number;
   takenEnd: bigint;
   heldEnd: bigint;
   runEnd: bigint;
@@ -137,11 +139,12 @@ class PoolAccount {
   /** Executable and not taken: what this account adds to the pool's count. */
   executableCount = 0;
 
-  constructor(key: string, view: AccountView) {
+  constructor(key: string, view: AccountView, changedInBlock: number) {
     this.key = key;
     this.nonce = view.nonce;
     this.balance = view.balance;
     this.hasCode = view.hasCode;
+    this.changedInBlock = changedInBlock;
     this.takenEnd = view.nonce;
     this.heldEnd = view.nonce;
     this.runEnd = view.nonce;
@@ -354,12 +357,16 @@ export class Mempool {
       const { account } = entry;
       if (entry.nonce < account.takenEnd) continue;
       if (entry.nonce > account.takenEnd || !entry.executable) {
-        throw new NodeError('invariant', `nonce ${entry.nonce} was taken before nonce ${account.takenEnd} of its sender`, {
-          code: 'POOL_TAKE_OUT_OF_ORDER',
-          hash: entry.transaction.hash,
-          nonce: entry.nonce,
-          takenEnd: account.takenEnd,
-        });
+        throw new NodeError(
+          'invariant',
+          `nonce ${entry.nonce} was taken before nonce ${account.takenEnd} of its sender`,
+          {
+            code: 'POOL_TAKE_OUT_OF_ORDER',
+            hash: entry.transaction.hash,
+            nonce: entry.nonce,
+            takenEnd: account.takenEnd,
+          },
+        );
       }
       account.takenEnd = entry.nonce + 1n;
       account.heldEnd = larger(account.heldEnd, account.takenEnd);
@@ -447,7 +454,7 @@ export class Mempool {
   }
 
   #track(key: string, view: AccountView): PoolAccount {
-    const account = new PoolAccount(key, view);
+    const account = new PoolAccount(key, view, this.#recent.get(key)?.block ?? Number.NEGATIVE_INFINITY);
     this.#accounts.set(key, account);
     return account;
   }
@@ -520,9 +527,15 @@ export class Mempool {
 
   /** Takes an entry out of every index; the run's bounds are the caller's business. */
   #forget(entry: PoolEntry, reason: RemovalReason): void {
-    if (entry.executable) this.#leaveRun(entry);
-    this.#queued.remove(entry);
-    this.#queuedSizeBytes -= entry.sizeBytes;
+    if (entry.executable) {
+      entry.executable = false;
+      entry.account.runCost -= entry.cost;
+      this.#pending--;
+      this.#pendingSizeBytes -= entry.sizeBytes;
+    } else {
+      this.#queued.remove(entry);
+      this.#queuedSizeBytes -= entry.sizeBytes;
+    }
     this.#byHash.delete(entry.hashKey);
     entry.account.entries.delete(entry.nonce);
     this.#removed[reason]++;
@@ -542,27 +555,28 @@ export class Mempool {
   }
 
   #updateAccount(account: PoolAccount, view: AccountView, mined: ReadonlySet<PoolEntry>): void {
-    if (view.nonce < account.nonce || view.hasCode) while (account.runEnd > account.nonce) this.#shorten(account);
+    const startOver = view.hasCode || view.nonce < account.nonce;
+    if (startOver) while (account.runEnd > account.nonce) this.#shorten(account);
     for (const entry of entriesBelow(account, view)) this.#forget(entry, mined.has(entry) ? 'mined' : 'outdated');
-    const wentBack = view.nonce < account.nonce;
     account.nonce = view.nonce;
     account.balance = view.balance;
     account.hasCode = view.hasCode;
-    account.runEnd = wentBack ? view.nonce : larger(account.runEnd, view.nonce);
-    account.takenEnd = wentBack ? view.nonce : larger(account.takenEnd, view.nonce);
-    account.heldEnd = wentBack ? view.nonce : larger(account.heldEnd, view.nonce);
-    account.cursor = wentBack ? view.nonce : larger(account.cursor, view.nonce);
+    account.changedInBlock = this.#appliedBlocks;
+    account.runEnd = startOver ? view.nonce : larger(account.runEnd, view.nonce);
+    account.takenEnd = startOver ? view.nonce : larger(account.takenEnd, view.nonce);
+    account.heldEnd = startOver ? view.nonce : larger(account.heldEnd, view.nonce);
+    account.cursor = startOver ? view.nonce : larger(account.cursor, view.nonce);
     this.#fit(account);
     this.#refresh(account);
     this.#dropIfEmpty(account);
   }
 
   #dropIfEmpty(account: PoolAccount): void {
-    if (account.entries.size > 0) return;
+    // The running iteration may have marks on it: dropped when that ends.
+    if (account.entries.size > 0 || this.#touched.has(account)) return;
     this.#accounts.delete(account.key);
-    this.#touched.delete(account);
-    const { nonce, balance, hasCode } = account;
-    this.#remember(account.key, { nonce, balance, hasCode });
+    if (this.#appliedBlocks - account.changedInBlock < ACCOUNT_VIEW_MAX_AGE_BLOCKS)
+      this.#remember(account.key, account);
   }
 
   /** Puts the account where its candidate and tail belong. After every change of its bounds, entries or skip mark. */
@@ -602,14 +616,16 @@ export class Mempool {
 
   #endIteration(): void {
     this.#iteration++;
-    for (const account of this.#touched) {
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    for (const account of touched) {
       account.skipped = false;
       account.heldEnd = account.takenEnd;
       account.cursor = account.takenEnd;
       this.#fit(account);
       this.#refresh(account);
+      this.#dropIfEmpty(account);
     }
-    this.#touched.clear();
   }
 
   #openBlock(): void {
@@ -617,14 +633,16 @@ export class Mempool {
     this.#recentKeys.push({ block, keys: [] });
     while (this.#recentKeys.length > ACCOUNT_VIEW_MAX_AGE_BLOCKS) {
       const oldest = this.#recentKeys.shift();
-      for (const key of oldest?.keys ?? []) if (this.#recent.get(key)?.block === oldest?.block) this.#recent.delete(key);
+      for (const key of oldest?.keys ?? [])
+        if (this.#recent.get(key)?.block === oldest?.block) this.#recent.delete(key);
     }
   }
 
   #remember(key: string, { nonce, balance, hasCode }: AccountView): void {
     const block = this.#appliedBlocks;
+    const isListed = this.#recent.get(key)?.block === block;
     this.#recent.set(key, { view: { nonce, balance, hasCode }, block });
-    this.#recentKeys.at(-1)?.keys.push(key);
+    if (!isListed) this.#recentKeys.at(-1)?.keys.push(key);
   }
 
   #rejection(rejection: PoolRejection): PoolError {

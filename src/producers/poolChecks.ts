@@ -50,7 +50,8 @@ export function checkAdmission(transaction: L2Transaction, limits: AdmissionLimi
   }
   if (nonce >= NONCE_MAX) throw new PoolError({ code: 'POOL_NONCE_MAX' });
   const intrinsic = intrinsicGas(transaction);
-  if (gasLimit < intrinsic) throw new PoolError({ code: 'POOL_INTRINSIC_GAS_TOO_LOW', gasLimit, intrinsicGas: intrinsic });
+  if (gasLimit < intrinsic)
+    throw new PoolError({ code: 'POOL_INTRINSIC_GAS_TOO_LOW', gasLimit, intrinsicGas: intrinsic });
   const fee = maxFeePerGas * gasLimit;
   if (fee > limits.feeCap) throw new PoolError({ code: 'POOL_FEE_CAP_EXCEEDED', fee, cap: limits.feeCap });
   if (maxFeePerGas < limits.minFeePerGas) {
@@ -74,13 +75,20 @@ export function intrinsicGas(transaction: {
 }
 
 /** Order among transactions of different senders: min(maxFee, maxPriorityFee) with base fee taken as 0 (spec: execution 3). */
-export function effectiveTip(transaction: { readonly maxFeePerGas: bigint; readonly maxPriorityFeePerGas: bigint }): bigint {
+export function effectiveTip(transaction: {
+  readonly maxFeePerGas: bigint;
+  readonly maxPriorityFeePerGas: bigint;
+}): bigint {
   const { maxFeePerGas, maxPriorityFeePerGas } = transaction;
   return maxPriorityFeePerGas < maxFeePerGas ? maxPriorityFeePerGas : maxFeePerGas;
 }
 
 /** What the sender's balance must hold: maxFee x gas + value, wei. */
-export function maxCost(transaction: { readonly maxFeePerGas: bigint; readonly gasLimit: bigint; readonly value: bigint }): bigint {
+export function maxCost(transaction: {
+  readonly maxFeePerGas: bigint;
+  readonly gasLimit: bigint;
+  readonly value: bigint;
+}): bigint {
   return transaction.maxFeePerGas * transaction.gasLimit + transaction.value;
 }
 

@@ -12,7 +12,12 @@ import type { Leadership, QueuedBlock } from '../log/leadership.ts';
 import { nextBlockHashes } from '../protocol/blockHeader.ts';
 import type { BlockOutput } from '../protocol/blockOutput.ts';
 import type { BlockContext, BlockRecord } from '../protocol/replayRecord.ts';
-import { L1_PRIORITY_TYPE, type L1Transaction, type SenderedTransaction, isL1Transaction } from '../protocol/transaction.ts';
+import {
+  L1_PRIORITY_TYPE,
+  type L1Transaction,
+  type SenderedTransaction,
+  isL1Transaction,
+} from '../protocol/transaction.ts';
 import type { ChainHead } from '../store/chainStore.ts';
 import { type StateCache, type StateLayer, stateLayer } from '../store/stateCache.ts';
 import { BlockExecution, type SealReason } from '../vm/blockExecution.ts';
@@ -37,6 +42,8 @@ export interface BuiltBlock {
   readonly transactions: readonly SenderedTransaction[];
   readonly layer: StateLayer;
   readonly sealReason: SealReason;
+  /** Left the pool while this block was built, by rules that looked at state that is not accepted yet. */
+  readonly purged: readonly SenderedTransaction[];
 }
 
 export interface SequencerMetrics {
@@ -50,6 +57,8 @@ export interface SequencerOptions {
   /** First transaction of block 1. */
   readonly upgradeTransaction: () => L1Transaction;
   readonly cache: StateCache;
+  /** Admits a transaction again whose sender the pool does not know any more. */
+  readonly readmit: (transaction: SenderedTransaction) => void;
   /** Newest accepted block. */
   readonly head: () => ChainHead;
   readonly clock: Clock;
@@ -83,7 +92,9 @@ export class Sequencer {
   /** Our claim was accepted: builds on what is accepted now, until this leadership ends. */
   lead(leadership: Leadership<BuiltBlock>): void {
     this.#leadership = leadership;
-    this.#running = this.#running.then(() => this.#buildWhileLeading(leadership)).catch((error: unknown) => this.#options.onFatal(error));
+    this.#running = this.#running
+      .then(() => this.#buildWhileLeading(leadership))
+      .catch((error: unknown) => this.#options.onFatal(error));
   }
 
   /** The leadership is gone: what was taken by unaccepted blocks goes back. */
@@ -91,10 +102,12 @@ export class Sequencer {
     this.#leadership = undefined;
     const given = this.#unaccepted;
     this.#unaccepted = [];
-    const transactions = given.flatMap((built) => built.transactions);
-    this.#options.mempool.restore(transactions.filter(({ transaction }) => !isL1Transaction(transaction)));
+    this.#giveBack(given.flatMap((built) => [...built.transactions, ...built.purged]));
     if (unaccepted.length > 0) {
-      this.#options.logger.warn({ blocks: unaccepted.map((block) => block.height) }, 'gave up blocks that were not accepted');
+      this.#options.logger.warn(
+        { blocks: unaccepted.map((block) => block.height) },
+        'gave up blocks that were not accepted',
+      );
     }
     this.workArrived();
   }
@@ -160,7 +173,11 @@ export class Sequencer {
   }
 
   #hasCandidate(parent: Parent): boolean {
-    return parent.height === 0 || this.#options.mempool.executableCount > 0 || this.#options.l1Source.has(parent.nextL1PriorityId);
+    return (
+      parent.height === 0 ||
+      this.#options.mempool.executableCount > 0 ||
+      this.#options.l1Source.has(parent.nextL1PriorityId)
+    );
   }
 
   /** Undefined: nothing could be included, or the leadership ended; everything taken is back where it was. */
@@ -170,9 +187,14 @@ export class Sequencer {
     const view = cache.view(this.#unaccepted.map((built) => built.layer));
     const execution = new BlockExecution({ context, state: view });
     const turns = new Turns();
-    const driver = { load: (keys: Parameters<typeof view.load>[0]) => view.load(keys), turn: () => turns.take(), goesOn };
+    const driver = {
+      load: (keys: Parameters<typeof view.load>[0]) => view.load(keys),
+      turn: () => turns.take(),
+      goesOn,
+    };
     const source = new CandidateSource(this.#options, parent);
     const included: SenderedTransaction[] = [];
+    const purged: SenderedTransaction[] = [];
     let sizeBytes = 0;
     let deadlineMs: number | undefined;
     let sealReason: SealReason | undefined;
@@ -205,27 +227,42 @@ export class Sequencer {
         deadlineMs ??= clock.now() + settings.blockTimeMs;
         if (included.length >= settings.maxTransactionsInBlock) sealReason = 'TxCountLimit';
       } else if (end.kind === 'rejected') {
-        logger.debug({ blockNumber: context.blockNumber, tx: toHex(transaction.hash), error: end.error, reaction: end.reaction }, 'transaction rejected');
+        logger.debug(
+          { blockNumber: context.blockNumber, tx: toHex(transaction.hash), error: end.error, reaction: end.reaction },
+          'transaction rejected',
+        );
         source.skip();
-        if (end.reaction === 'purge') mempool.purge(transaction.hash, end.error);
+        if (end.reaction === 'purge') {
+          purged.push(candidate);
+          mempool.purge(transaction.hash, end.error);
+        }
       } else if (included.length > 0) {
         sealReason = end.reason;
       } else if (isL1Transaction(transaction)) {
-        throw new NodeError('invariant', `L1 transaction ${toHex(transaction.hash)} does not fit block ${context.blockNumber} even alone: ${end.reason}`, {
-          code: 'L1_TRANSACTION_TOO_LARGE',
-          blockNumber: context.blockNumber,
-          context,
-          transactions: [transaction.raw],
-        });
+        throw new NodeError(
+          'invariant',
+          `L1 transaction ${toHex(transaction.hash)} does not fit block ${context.blockNumber} even alone: ${end.reason}`,
+          {
+            code: 'L1_TRANSACTION_TOO_LARGE',
+            blockNumber: context.blockNumber,
+            context,
+            transactions: [transaction.raw],
+          },
+        );
       } else {
-        logger.warn({ blockNumber: context.blockNumber, tx: toHex(transaction.hash), reason: end.reason }, 'transaction exceeds a block limit alone: removed from the pool');
+        logger.warn(
+          { blockNumber: context.blockNumber, tx: toHex(transaction.hash), reason: end.reason },
+          'transaction exceeds a block limit alone: removed from the pool',
+        );
         source.skip();
+        purged.push(candidate);
         mempool.purge(transaction.hash, end.reason);
       }
     }
 
+    source.end();
     if (sealReason === undefined || included.length === 0 || !goesOn()) {
-      mempool.restore(included.filter(({ transaction }) => !isL1Transaction(transaction)));
+      this.#giveBack(goesOn() ? included : [...included, ...purged]);
       // Nothing could be included: wait for something new, or for a block's time, before the same candidates are tried again.
       if (goesOn()) await this.#sleep(settings.blockTimeMs);
       return undefined;
@@ -240,7 +277,21 @@ export class Sequencer {
       nodeVersion: settings.nodeVersion,
       blockOutputHash: output.blockOutputHash,
     };
-    return { context, record, output, transactions: included, layer: stateLayer(parent.height + 1, output), sealReason };
+    return {
+      context,
+      record,
+      output,
+      transactions: included,
+      layer: stateLayer(parent.height + 1, output),
+      sealReason,
+      purged,
+    };
+  }
+
+  /** Back to the pool; what it no longer knows the sender of is offered anew. */
+  #giveBack(transactions: readonly SenderedTransaction[]): void {
+    const unknown = this.#options.mempool.restore(transactions);
+    for (const sendered of unknown) this.#options.readmit(sendered);
   }
 
   /** Until woken or so many milliseconds. */
@@ -301,8 +352,15 @@ class CandidateSource {
     this.#fromPool = undefined;
   }
 
+  /** What was handed out and not taken is free again. */
+  end(): void {
+    this.#pool.end();
+  }
+
   #next(): SenderedTransaction | undefined {
-    const l1 = this.#upgradeDue ? this.#options.upgradeTransaction() : this.#options.l1Source.get(this.#nextL1PriorityId);
+    const l1 = this.#upgradeDue
+      ? this.#options.upgradeTransaction()
+      : this.#options.l1Source.get(this.#nextL1PriorityId);
     if (l1 !== undefined) return { transaction: l1, sender: l1.initiator };
     this.#fromPool ??= this.#pool.next();
     return this.#fromPool;
@@ -312,4 +370,3 @@ class CandidateSource {
 function countL1(transactions: readonly SenderedTransaction[]): bigint {
   return BigInt(transactions.filter(({ transaction }) => transaction.type === L1_PRIORITY_TYPE).length);
 }
-

@@ -49,12 +49,16 @@ function allZero(bytes: Bytes, start: number, end: number): boolean {
 /** Decodes 124 bytes; throws ACCOUNT_RECORD_MALFORMED on another length (spec: state 2). The result shares no memory with `bytes`. */
 export function decodeAccountRecord(bytes: Bytes): AccountRecord {
   if (bytes.length !== ACCOUNT_RECORD_LENGTH) {
-    throw new ProtocolError('ACCOUNT_RECORD_MALFORMED', `an account record has ${ACCOUNT_RECORD_LENGTH} bytes, not ${bytes.length}`);
+    throw new ProtocolError(
+      'ACCOUNT_RECORD_MALFORMED',
+      `an account record has ${ACCOUNT_RECORD_LENGTH} bytes, not ${bytes.length}`,
+    );
   }
   const view = dataView(bytes);
   const nonce = view.getBigUint64(8);
   const balance = readU256(view, 16);
-  if (allZero(bytes, 0, 8) && allZero(bytes, 48, ACCOUNT_RECORD_LENGTH)) return { ...EMPTY_ACCOUNT_RECORD, nonce, balance };
+  if (allZero(bytes, 0, 8) && allZero(bytes, 48, ACCOUNT_RECORD_LENGTH))
+    return { ...EMPTY_ACCOUNT_RECORD, nonce, balance };
   return {
     versioning: bytes.slice(0, 8),
     nonce,
@@ -99,7 +103,8 @@ export function equalAccountCode(a: AccountRecord, b: AccountRecord): boolean {
     a.observableBytecodeLength === b.observableBytecodeLength &&
     (a.versioning === b.versioning || equalBytes(a.versioning, b.versioning)) &&
     (a.bytecodeHash === b.bytecodeHash || equalBytes(a.bytecodeHash, b.bytecodeHash)) &&
-    (a.observableBytecodeHash === b.observableBytecodeHash || equalBytes(a.observableBytecodeHash, b.observableBytecodeHash))
+    (a.observableBytecodeHash === b.observableBytecodeHash ||
+      equalBytes(a.observableBytecodeHash, b.observableBytecodeHash))
   );
 }
 
@@ -157,7 +162,10 @@ export function deployedAccountFields(code: Bytes, stored: Bytes = storedCode(co
 }
 
 /** The fields that say where in the stored code what lies. */
-export type CodeLayout = Pick<AccountRecord, 'versioning' | 'unpaddedCodeLength' | 'artifactsLength' | 'observableBytecodeLength'>;
+export type CodeLayout = Pick<
+  AccountRecord,
+  'versioning' | 'unpaddedCodeLength' | 'artifactsLength' | 'observableBytecodeLength'
+>;
 
 function codeVersion(layout: CodeLayout): number {
   return layout.versioning[2] ?? 0;

@@ -60,19 +60,26 @@ export function headerFromItems(items: RlpItem): BlockHeader {
   const fixed = (index: number, length: number): Bytes => {
     const item = items[index];
     if (!(item instanceof Uint8Array) || item.length !== length) {
-      throw new ProtocolError('HEADER_MALFORMED', `item ${index} of the block header is not ${length} bytes`, { index });
+      throw new ProtocolError('HEADER_MALFORMED', `item ${index} of the block header is not ${length} bytes`, {
+        index,
+      });
     }
     return new Uint8Array(item);
   };
   const integer = (index: number, bytesMax: number): bigint => {
     const item = items[index];
     if (!(item instanceof Uint8Array) || item.length > bytesMax || item[0] === 0) {
-      throw new ProtocolError('HEADER_MALFORMED', `item ${index} of the block header is not an integer of at most ${bytesMax} bytes`, { index });
+      throw new ProtocolError(
+        'HEADER_MALFORMED',
+        `item ${index} of the block header is not an integer of at most ${bytesMax} bytes`,
+        { index },
+      );
     }
     return bytesToBigInt(item);
   };
   const extraData = items[12];
-  if (!(extraData instanceof Uint8Array)) throw new ProtocolError('HEADER_MALFORMED', 'item 12 of the block header is a list', { index: 12 });
+  if (!(extraData instanceof Uint8Array))
+    throw new ProtocolError('HEADER_MALFORMED', 'item 12 of the block header is a list', { index: 12 });
   return {
     parentHash: fixed(0, 32),
     ommersHash: fixed(1, 32),

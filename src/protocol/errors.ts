@@ -28,7 +28,12 @@ interface ProtocolErrorFacts {
 }
 
 export class ProtocolError extends NodeError<ProtocolErrorFacts> {
-  constructor(code: ProtocolErrorCode, message: string, facts: Record<string, unknown> = {}, options: { cause?: unknown } = {}) {
+  constructor(
+    code: ProtocolErrorCode,
+    message: string,
+    facts: Record<string, unknown> = {},
+    options: { cause?: unknown } = {},
+  ) {
     super('fatal', message, { ...facts, code }, options);
     this.name = 'ProtocolError';
   }

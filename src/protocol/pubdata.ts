@@ -92,7 +92,11 @@ export function accountDiffLength(initial: AccountRecord, final: AccountRecord, 
   return diffs + (publishCode ? FULL_FIXED_LENGTH + storedCodeLength(final) : NO_BYTECODE_FIXED_LENGTH);
 }
 
-function writeAccountDiff(out: Bytes, offset: number, diff: { initial: AccountRecord; final: AccountRecord; storedCode: Bytes | undefined }): number {
+function writeAccountDiff(
+  out: Bytes,
+  offset: number,
+  diff: { initial: AccountRecord; final: AccountRecord; storedCode: Bytes | undefined },
+): number {
   const { initial, final, storedCode } = diff;
   let position = offset + 1;
   if (equalAccountCode(initial, final)) {
@@ -115,7 +119,10 @@ function writeAccountDiff(out: Bytes, offset: number, diff: { initial: AccountRe
     view.setUint32(position, final.artifactsLength);
     position += 4;
   } else {
-    assert(storedCode.length === storedCodeLength(final), `stored code of ${storedCode.length} bytes does not fit its account record`);
+    assert(
+      storedCode.length === storedCodeLength(final),
+      `stored code of ${storedCode.length} bytes does not fit its account record`,
+    );
     view.setUint32(position, final.unpaddedCodeLength);
     view.setUint32(position + 4, final.artifactsLength);
     out.set(storedCode, position + 8);
@@ -174,7 +181,10 @@ export function encodePubdata(input: PubdataInput): Bytes {
   for (const diff of input.diffs) {
     out.set(diff.flatKey, position);
     position += 32;
-    position = diff.kind === 'slot' ? writeValueDiff(out, position, diff.initial, diff.final) : writeAccountDiff(out, position, diff);
+    position =
+      diff.kind === 'slot'
+        ? writeValueDiff(out, position, diff.initial, diff.final)
+        : writeAccountDiff(out, position, diff);
   }
   view.setUint32(position, input.l2ToL1Logs.length);
   position += 4;
@@ -239,12 +249,15 @@ class PubdataReader {
   }
 
   fail(message: string): never {
-    throw new ProtocolError('PUBDATA_MALFORMED', `malformed pubdata at byte ${this.position}: ${message}`, { offset: this.position });
+    throw new ProtocolError('PUBDATA_MALFORMED', `malformed pubdata at byte ${this.position}: ${message}`, {
+      offset: this.position,
+    });
   }
 
   take(length: number): Bytes {
     const start = this.position;
-    if (length > this.#bytes.length - start) this.fail(`${length} bytes are expected, ${this.#bytes.length - start} are left`);
+    if (length > this.#bytes.length - start)
+      this.fail(`${length} bytes are expected, ${this.#bytes.length - start} are left`);
     this.position += length;
     return this.#bytes.slice(start, this.position);
   }
@@ -268,7 +281,8 @@ class PubdataReader {
   valueDiff(metadata: number): DecodedValueDiff {
     const kind = metadata & 7;
     const length = kind === FULL ? 32 : metadata >> 3;
-    if (kind > TRANSFORM || (kind === FULL && metadata !== 0)) this.fail(`0x${metadata.toString(16)} starts no value diff`);
+    if (kind > TRANSFORM || (kind === FULL && metadata !== 0))
+      this.fail(`0x${metadata.toString(16)} starts no value diff`);
     const payload = this.take(length);
     if (kind !== FULL && payload[0] === 0) this.fail('the payload of a value diff has a leading zero');
     let amount = 0n;
@@ -296,12 +310,25 @@ class PubdataReader {
 
   code(format: number, versioning: Bytes): DecodedCodeChange {
     if (format === FORMAT_NO_BYTECODE) {
-      return { kind: 'hash', versioning, bytecodeHash: this.take(32), artifactsLength: this.u32(), observableBytecodeLength: this.u32() };
+      return {
+        kind: 'hash',
+        versioning,
+        bytecodeHash: this.take(32),
+        artifactsLength: this.u32(),
+        observableBytecodeLength: this.u32(),
+      };
     }
     const unpaddedCodeLength = this.u32();
     const artifactsLength = this.u32();
     const storedCode = this.take(paddedCodeLength(unpaddedCodeLength) + artifactsLength);
-    return { kind: 'published', versioning, unpaddedCodeLength, artifactsLength, storedCode, observableBytecodeLength: this.u32() };
+    return {
+      kind: 'published',
+      versioning,
+      unpaddedCodeLength,
+      artifactsLength,
+      storedCode,
+      observableBytecodeLength: this.u32(),
+    };
   }
 }
 
@@ -334,6 +361,7 @@ export function daCommitment(pubdata: Bytes): Bytes {
 
 /** What is sent to L1 with a commit (spec: state 7.3). */
 export function operatorDaInput(pubdata: Bytes, mode: 'rollup' | 'validium'): Bytes {
-  return mode === 'validium' ? new Uint8Array(32) : concatBytes(daHeader(pubdata), DA_SOURCE_CALLDATA, pubdata, ZERO_32);
+  return mode === 'validium'
+    ? new Uint8Array(32)
+    : concatBytes(daHeader(pubdata), DA_SOURCE_CALLDATA, pubdata, ZERO_32);
 }
-

@@ -40,7 +40,14 @@ function flag(value: boolean): Bytes {
 }
 
 function l2ToL1LogItems(log: L2ToL1Log): readonly RlpItem[] {
-  return [rlpInteger(log.shardId), flag(log.isService), rlpInteger(log.txNumberInBlock), log.sender, log.key, log.value];
+  return [
+    rlpInteger(log.shardId),
+    flag(log.isService),
+    rlpInteger(log.txNumberInBlock),
+    log.sender,
+    log.key,
+    log.value,
+  ];
 }
 
 /** Type byte (none for legacy) || rlp([status, cumulativeGasUsed, bloom, logs, l2ToL1Logs]) (spec: execution 11). */
@@ -149,7 +156,8 @@ function readL2ToL1Log(reader: FieldReader): L2ToL1Log {
 export function decodeReceipt(bytes: Bytes): Receipt {
   const first = bytes[0] ?? 0;
   const type = first >= 0xc0 ? 0 : first;
-  if (type === 0 && first < 0xc0) throw new ProtocolError('RECEIPT_MALFORMED', 'a receipt starts with a type from 1 on or with a list');
+  if (type === 0 && first < 0xc0)
+    throw new ProtocolError('RECEIPT_MALFORMED', 'a receipt starts with a type from 1 on or with a list');
   const list = readOuterList(bytes, type === 0 ? 0 : 1, 'RECEIPT_MALFORMED');
   const success = list.flag('status');
   const cumulativeGasUsed = list.integer('cumulative gas', 8);
@@ -221,7 +229,10 @@ export function encodeL2ToL1Log(log: L2ToL1Log): Bytes {
 export function decodeL2ToL1Log(bytes: Bytes): L2ToL1Log {
   const isService = bytes[1];
   if (bytes.length !== L2_TO_L1_LOG_LENGTH || (isService !== 0 && isService !== 1)) {
-    throw new ProtocolError('L2_TO_L1_LOG_MALFORMED', `an L2 to L1 log has ${L2_TO_L1_LOG_LENGTH} bytes with a flag as its second`);
+    throw new ProtocolError(
+      'L2_TO_L1_LOG_MALFORMED',
+      `an L2 to L1 log has ${L2_TO_L1_LOG_LENGTH} bytes with a flag as its second`,
+    );
   }
   return {
     shardId: bytes[0] ?? 0,

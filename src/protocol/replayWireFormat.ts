@@ -1,7 +1,7 @@
 /**
  * The binary forms of the replay record, versions 1 to 3 (spec: replay-record 7). Versions 2 and 3 hold the same bytes.
- * Little-endian variable-length integers, no tags, fields in order. Reading is strict: what decodes encodes back to the
- * same bytes of its version.
+ * Little-endian variable-length integers, no tags, fields in order. Reading is strict: shortest integers, nothing left
+ * over, so that a record has one encoding per version.
  */
 import { bytesToBigInt } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
@@ -20,10 +20,11 @@ const U32_MAX = 0xffff_ffff;
 /** Execution version of records that do not say it. */
 const EXECUTION_VERSION_OF_V1 = 1;
 
-const SEMANTIC_VERSION = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$/;
+const SEMANTIC_VERSION =
+  /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$/;
 
 const textEncoder = new TextEncoder();
-const textDecoder = new TextDecoder('utf-8', { fatal: true });
+const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function malformed(message: string, facts: Record<string, unknown> = {}): ProtocolError {
   return new ProtocolError('REPLAY_RECORD_MALFORMED', `malformed replay record: ${message}`, facts);
@@ -46,9 +47,9 @@ class Writer {
     this.#view = dataView(this.bytes);
   }
 
-
   integer(name: string, value: bigint): void {
-    if (value < 0n || value > U64_MAX) throw malformed(`${name} is ${value}, not an unsigned 64-bit integer`, { field: name });
+    if (value < 0n || value > U64_MAX)
+      throw malformed(`${name} is ${value}, not an unsigned 64-bit integer`, { field: name });
     const at = this.#position;
     const length = integerLength(value);
     if (length === 1) this.bytes[at] = Number(value);
@@ -77,7 +78,8 @@ class Writer {
   }
 
   u256(name: string, value: bigint): void {
-    if (value < 0n || value > U256_MAX) throw malformed(`${name} is ${value}, not an unsigned 256-bit integer`, { field: name });
+    if (value < 0n || value > U256_MAX)
+      throw malformed(`${name} is ${value}, not an unsigned 256-bit integer`, { field: name });
     this.bytes[this.#position] = 32;
     writeU256(this.#view, this.#position + 1, value);
     this.#position += 33;
@@ -98,7 +100,10 @@ class Reader {
     const start = this.#position;
     const left = this.#bytes.length - start;
     if (length > left) {
-      throw malformed(`it ends inside ${name}: ${length} bytes are expected at byte ${start}, ${left} are left`, { field: name, offset: start });
+      throw malformed(`it ends inside ${name}: ${length} bytes are expected at byte ${start}, ${left} are left`, {
+        field: name,
+        offset: start,
+      });
     }
     this.#position += length;
     return start;
@@ -112,8 +117,13 @@ class Reader {
     else if (tag === TAG_U16) value = BigInt(this.#view.getUint16(this.#take(name, 2), true));
     else if (tag === TAG_U32) value = BigInt(this.#view.getUint32(this.#take(name, 4), true));
     else if (tag === TAG_U64) value = this.#view.getBigUint64(this.#take(name, 8), true);
-    else throw malformed(`${name} has the integer tag 0x${tag.toString(16)} at byte ${start}`, { field: name, offset: start });
-    if (integerLength(value) !== this.#position - start) throw malformed(`${name} is not in its shortest form`, { field: name, offset: start });
+    else
+      throw malformed(`${name} has the integer tag 0x${tag.toString(16)} at byte ${start}`, {
+        field: name,
+        offset: start,
+      });
+    if (integerLength(value) !== this.#position - start)
+      throw malformed(`${name} is not in its shortest form`, { field: name, offset: start });
     if (value > max) throw malformed(`${name} is ${value}, at most ${max} is allowed`, { field: name, offset: start });
     return value;
   }
@@ -163,15 +173,21 @@ function recordLength(record: ReplayRecord, versionBytes: Bytes): number {
   for (const integer of integers) length += integerLength(integer);
   // Ring, base fee, two prices, mix hash, output hash; coinbase.
   length += (context.blockHashes.length + 5) * 33 + 21;
-  for (const transaction of record.transactions) length += integerLength(BigInt(transaction.length)) + transaction.length;
+  for (const transaction of record.transactions)
+    length += integerLength(BigInt(transaction.length)) + transaction.length;
   return length;
 }
 
 /** The record in version 3, as new ones are written (spec: replay-record 7.2). Throws REPLAY_RECORD_MALFORMED when a field does not fit. */
 export function encodeReplayRecord(record: ReplayRecord): Bytes {
   const { context } = record;
-  if (context.blockHashes.length !== BLOCK_HASHES_LENGTH) throw malformed(`it has ${context.blockHashes.length} block hashes, not ${BLOCK_HASHES_LENGTH}`);
-  if (!Number.isInteger(context.executionVersion) || context.executionVersion < 0 || context.executionVersion > U32_MAX) {
+  if (context.blockHashes.length !== BLOCK_HASHES_LENGTH)
+    throw malformed(`it has ${context.blockHashes.length} block hashes, not ${BLOCK_HASHES_LENGTH}`);
+  if (
+    !Number.isInteger(context.executionVersion) ||
+    context.executionVersion < 0 ||
+    context.executionVersion > U32_MAX
+  ) {
     throw malformed(`execution version ${context.executionVersion} is not an unsigned 32-bit integer`);
   }
   requireSemanticVersion(record.nodeVersion);
@@ -200,7 +216,8 @@ export function encodeReplayRecord(record: ReplayRecord): Bytes {
 }
 
 function requireSemanticVersion(text: string): void {
-  if (!SEMANTIC_VERSION.test(text)) throw malformed(`node version ${JSON.stringify(text.slice(0, 80))} is no semantic version`);
+  if (!SEMANTIC_VERSION.test(text))
+    throw malformed(`node version ${JSON.stringify(text.slice(0, 80))} is no semantic version`);
 }
 
 function readText(reader: Reader): string {
@@ -219,7 +236,8 @@ function readContext(reader: Reader, version: ReplayVersion): BlockContext {
   const chainId = reader.integer('chain id');
   const blockNumber = reader.integer('block number');
   const ringLength = reader.length('number of block hashes');
-  if (ringLength !== BLOCK_HASHES_LENGTH) throw malformed(`it has ${ringLength} block hashes, not ${BLOCK_HASHES_LENGTH}`);
+  if (ringLength !== BLOCK_HASHES_LENGTH)
+    throw malformed(`it has ${ringLength} block hashes, not ${BLOCK_HASHES_LENGTH}`);
   const blockHashes: Bytes[] = [];
   for (let i = 0; i < ringLength; i++) blockHashes.push(reader.fixed('block hash', 32));
   return {
@@ -234,7 +252,8 @@ function readContext(reader: Reader, version: ReplayVersion): BlockContext {
     gasLimit: reader.integer('gas limit'),
     pubdataLimit: reader.integer('pubdata limit'),
     mixHash: reader.u256('mix hash'),
-    executionVersion: version === 1 ? EXECUTION_VERSION_OF_V1 : Number(reader.integer('execution version', BigInt(U32_MAX))),
+    executionVersion:
+      version === 1 ? EXECUTION_VERSION_OF_V1 : Number(reader.integer('execution version', BigInt(U32_MAX))),
   };
 }
 
@@ -248,13 +267,18 @@ function isReplayVersion(version: number): version is ReplayVersion {
  */
 export function decodeReplayRecord(bytes: Bytes, version: number): ReplayRecord {
   if (!isReplayVersion(version)) {
-    throw new ProtocolError('REPLAY_VERSION_UNKNOWN', `replay record version ${version} is not known: 1 to ${REPLAY_VERSION_NEWEST} are`, { version });
+    throw new ProtocolError(
+      'REPLAY_VERSION_UNKNOWN',
+      `replay record version ${version} is not known: 1 to ${REPLAY_VERSION_NEWEST} are`,
+      { version },
+    );
   }
   const reader = new Reader(bytes);
   const context = readContext(reader, version);
   const startingL1PriorityId = reader.integer('starting L1 priority id');
   const transactions: Bytes[] = [];
-  for (let left = reader.length('number of transactions'); left > 0; left--) transactions.push(reader.byteString('transaction'));
+  for (let left = reader.length('number of transactions'); left > 0; left--)
+    transactions.push(reader.byteString('transaction'));
   const record = {
     context,
     startingL1PriorityId,

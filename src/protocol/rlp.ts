@@ -103,7 +103,8 @@ export class RlpCursor {
       if (length <= 55) throw malformed('a short item has a long length', start);
     }
     if (length > this.#end - payloadStart) throw malformed('the item is longer than what contains it', start);
-    if (!this.#isList && short === 1 && this.#byteAt(payloadStart) < 0x80) throw malformed('a single byte below 0x80 has a prefix', start);
+    if (!this.#isList && short === 1 && this.#byteAt(payloadStart) < 0x80)
+      throw malformed('a single byte below 0x80 has a prefix', start);
     this.#payloadStart = payloadStart;
     this.#payloadEnd = payloadStart + length;
   }
@@ -195,14 +196,15 @@ export function encodeRlp(item: RlpItem): Bytes {
   return out;
 }
 
-const SMALL_INTEGERS: readonly Bytes[] = Array.from({ length: 128 }, (_, value) => (value === 0 ? EMPTY_BYTES : Uint8Array.of(value)));
+const SMALL_INTEGERS: readonly Bytes[] = Array.from({ length: 128 }, (_, value) =>
+  value === 0 ? EMPTY_BYTES : Uint8Array.of(value),
+);
 
 /** An integer as RLP holds it: big-endian without leading zeros. */
 export function rlpInteger(value: bigint | number): Bytes {
   if (value >= 0 && value < 128) return SMALL_INTEGERS[Number(value)] ?? EMPTY_BYTES;
   return bigIntToMinimalBytes(BigInt(value));
 }
-
 
 /** The encoding of the empty list. */
 export const RLP_EMPTY_LIST: Bytes = Uint8Array.of(0xc0);

@@ -47,7 +47,9 @@ export function compareStorageOrder(
 ): number {
   if (a.address !== b.address) {
     const byAddress =
-      compareRange(a.address, b.address, 12, 20) || compareRange(a.address, b.address, 4, 12) || compareRange(a.address, b.address, 0, 4);
+      compareRange(a.address, b.address, 12, 20) ||
+      compareRange(a.address, b.address, 4, 12) ||
+      compareRange(a.address, b.address, 0, 4);
     if (byAddress !== 0) return byAddress;
   }
   return compareRange(a.slot, b.slot, 0, 32);

@@ -16,16 +16,25 @@ const LIST_BASE = 0xc0;
 const ZERO_SIGNATURE_ITEMS: readonly RlpItem[] = [EMPTY_BYTES, EMPTY_BYTES, EMPTY_BYTES];
 
 function malformed(message: string, facts: Record<string, unknown> = {}, cause?: unknown): ProtocolError {
-  return new ProtocolError('TRANSACTION_MALFORMED', `malformed transaction: ${message}`, facts, cause === undefined ? {} : { cause });
+  return new ProtocolError(
+    'TRANSACTION_MALFORMED',
+    `malformed transaction: ${message}`,
+    facts,
+    cause === undefined ? {} : { cause },
+  );
 }
 
 function readInteger(cursor: RlpCursor, name: string, bytesMax: number): bigint {
   const bytes = cursor.bytes();
   const length = bytes.length;
   if (length > bytesMax) {
-    throw new ProtocolError('TRANSACTION_FIELD_TOO_WIDE', `malformed transaction: ${name} has ${length} bytes, at most ${bytesMax} are allowed`, {
-      field: name,
-    });
+    throw new ProtocolError(
+      'TRANSACTION_FIELD_TOO_WIDE',
+      `malformed transaction: ${name} has ${length} bytes, at most ${bytesMax} are allowed`,
+      {
+        field: name,
+      },
+    );
   }
   if (length === 0) return 0n;
   if (bytes[0] === 0) throw malformed(`${name} has a leading zero`, { field: name });
@@ -118,7 +127,11 @@ function decodeLegacy(raw: Bytes): L2Transaction {
   if (!isProtected && v !== 27n && v !== 28n) throw malformed(`v is ${v}: not 27, 28 or 35 and above`, { field: 'v' });
   const chainId = isProtected ? (v - 35n) >> 1n : undefined;
   if (chainId !== undefined && chainId > U64_MAX) {
-    throw new ProtocolError('TRANSACTION_FIELD_TOO_WIDE', `malformed transaction: the chain id ${chainId} in v exceeds 64 bits`, { field: 'v' });
+    throw new ProtocolError(
+      'TRANSACTION_FIELD_TOO_WIDE',
+      `malformed transaction: the chain id ${chainId} in v exceeds 64 bits`,
+      { field: 'v' },
+    );
   }
   const chainItems = chainId === undefined ? EMPTY_BYTES : encodeItems([rlpInteger(chainId), EMPTY_BYTES, EMPTY_BYTES]);
   const signed = listAround({ type: undefined, head: EMPTY_BYTES, middle: unsigned, tail: chainItems });
@@ -238,7 +251,11 @@ function decodeByType(raw: Bytes): Transaction {
     case L1_PRIORITY_TYPE:
       return decodeL1(raw, type);
     default:
-      throw new ProtocolError('TRANSACTION_TYPE_UNSUPPORTED', `transaction type 0x${type.toString(16).padStart(2, '0')} is not supported`, { type });
+      throw new ProtocolError(
+        'TRANSACTION_TYPE_UNSUPPORTED',
+        `transaction type 0x${type.toString(16).padStart(2, '0')} is not supported`,
+        { type },
+      );
   }
 }
 
@@ -251,7 +268,8 @@ function decodeByType(raw: Bytes): Transaction {
  */
 export function decodeTransaction(bytes: Bytes): Transaction {
   // Node's Buffers would pull their pool along and have another `slice`.
-  const raw = bytes.length === bytes.buffer.byteLength && bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes);
+  const raw =
+    bytes.length === bytes.buffer.byteLength && bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes);
   try {
     return decodeByType(raw);
   } catch (error) {
@@ -274,7 +292,11 @@ function requireWidths(fields: L1TransactionFields): void {
   ];
   for (const [name, value, max] of widths) {
     if (value < 0n || value > max) {
-      throw new ProtocolError('TRANSACTION_FIELD_TOO_WIDE', `${name} of an L1 transaction is ${value}, not within 0..${max}`, { field: name });
+      throw new ProtocolError(
+        'TRANSACTION_FIELD_TOO_WIDE',
+        `${name} of an L1 transaction is ${value}, not within 0..${max}`,
+        { field: name },
+      );
     }
   }
   const lengths: readonly (readonly [string, Bytes, number])[] = [
@@ -398,11 +420,18 @@ export function vmTransactionHash(transaction: Transaction, chainId: bigint): By
   const unsignedEnd = list.position;
   list.skip();
   const signature = raw.subarray(list.position);
-  const v = type === 0 && transaction.chainId !== undefined ? 35n + BigInt(yParity) + 2n * chainId : 27n + BigInt(yParity);
+  const v =
+    type === 0 && transaction.chainId !== undefined ? 35n + BigInt(yParity) + 2n * chainId : 27n + BigInt(yParity);
   const vItem = encodeRlp(rlpInteger(v));
   const tail = new Uint8Array(signature.length + vItem.length);
   tail.set(signature);
   tail.set(vItem, signature.length);
-  return keccak256(listAround({ type: type === 0 ? undefined : type, head: chainItem, middle: raw.subarray(start, unsignedEnd), tail }));
+  return keccak256(
+    listAround({
+      type: type === 0 ? undefined : type,
+      head: chainItem,
+      middle: raw.subarray(start, unsignedEnd),
+      tail,
+    }),
+  );
 }
-

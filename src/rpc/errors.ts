@@ -17,6 +17,7 @@ export const RPC_CODE = {
   batchTooBig: -32010,
   batchResponseTooBig: -32011,
   nonceTooLow: 1,
+  nonceTooHigh: 2,
   reverted: 3,
   intrinsicGasTooLow: 800,
   gasLimitTooHigh: 803,
@@ -56,6 +57,15 @@ export class RpcError extends NodeError<RpcErrorFacts> {
   }
 }
 
+/** The answer that an error stands for; errors of other threads have lost their class and keep their facts. */
+export function asRpcError(error: unknown): RpcError | undefined {
+  if (error instanceof RpcError) return error;
+  if (!(error instanceof NodeError)) return undefined;
+  const { code, rpcCode, data } = error.facts;
+  if (typeof rpcCode !== 'number') return undefined;
+  return new RpcError(rpcCode, error.message, { data, cause: error, facts: { code } });
+}
+
 /** An argument that does not decode; `detail` names it. */
 export function invalidParams(detail: string): RpcError {
   return new RpcError(RPC_CODE.invalidParams, 'Invalid params', { data: detail });
@@ -85,60 +95,60 @@ export function serverBusy(): RpcError {
   return new RpcError(RPC_CODE.busy, 'Server is busy, try again later');
 }
 
-interface SubmissionRule {
-  readonly rpcCode: number;
-  readonly message: string;
-}
+/**
+ * Codes of the errors with which a submission is refused, whoever refuses it (decoder, recovery, pool), and the code
+ * that JSON-RPC gives them (spec: rpc 7). Their messages are complete texts for clients.
+ */
+const SUBMISSION_CODES: ReadonlyMap<string, number> = new Map([
+  ['POOL_ALREADY_KNOWN', RPC_CODE.alreadyKnown],
+  ['POOL_REPLACEMENT_UNDERPRICED', RPC_CODE.serverError],
+  ['POOL_UNDERPRICED', RPC_CODE.serverError],
+  ['POOL_FEE_CAP_EXCEEDED', RPC_CODE.serverError],
+  ['POOL_INSUFFICIENT_FUNDS', RPC_CODE.serverError],
+  ['POOL_NONCE_TOO_LOW', RPC_CODE.nonceTooLow],
+  ['POOL_EXCEEDS_BLOCK_GAS_LIMIT', RPC_CODE.gasLimitTooHigh],
+  ['POOL_INTRINSIC_GAS_TOO_LOW', RPC_CODE.intrinsicGasTooLow],
+  ['POOL_TIP_ABOVE_FEE_CAP', RPC_CODE.invalidParams],
+  ['POOL_TYPE_NOT_SUPPORTED', RPC_CODE.invalidParams],
+  ['POOL_INVALID_CHAIN_ID', RPC_CODE.invalidParams],
+  ['POOL_OVERSIZED_DATA', RPC_CODE.invalidParams],
+  ['POOL_INIT_CODE_TOO_LARGE', RPC_CODE.invalidParams],
+  ['POOL_NONCE_MAX', RPC_CODE.invalidParams],
+  ['POOL_SENDER_NOT_EOA', RPC_CODE.invalidParams],
+  ['POOL_FULL', RPC_CODE.serverError],
+]);
 
-/** Why a submitted transaction is not taken (spec: rpc 7), with the code and the leading text of the answer. */
-const SUBMISSION_RULES = {
-  MALFORMED: { rpcCode: RPC_CODE.invalidParams, message: 'failed to decode signed transaction' },
-  INVALID_SIGNATURE: { rpcCode: RPC_CODE.invalidParams, message: 'invalid transaction signature' },
-  ALREADY_KNOWN: { rpcCode: RPC_CODE.alreadyKnown, message: 'already known' },
-  REPLACEMENT_UNDERPRICED: { rpcCode: RPC_CODE.serverError, message: 'replacement transaction underpriced' },
-  UNDERPRICED: { rpcCode: RPC_CODE.serverError, message: 'transaction underpriced' },
-  INSUFFICIENT_FUNDS: { rpcCode: RPC_CODE.serverError, message: 'insufficient funds for gas * price + value' },
-  NONCE_TOO_LOW: { rpcCode: RPC_CODE.nonceTooLow, message: 'nonce too low' },
-  EXCEEDS_BLOCK_GAS_LIMIT: {
-    rpcCode: RPC_CODE.gasLimitTooHigh,
-    message: 'exceeds block gas limit: gas limit reached',
-  },
-  INTRINSIC_GAS_TOO_LOW: { rpcCode: RPC_CODE.intrinsicGasTooLow, message: 'intrinsic gas too low' },
-  TIP_ABOVE_FEE_CAP: {
-    rpcCode: RPC_CODE.invalidParams,
-    message: 'max priority fee per gas higher than max fee per gas',
-  },
-  UNSUPPORTED_TYPE: {
-    rpcCode: RPC_CODE.invalidParams,
-    message: 'transaction type not supported: transaction type not valid',
-  },
-  INVALID_CHAIN_ID: { rpcCode: RPC_CODE.invalidParams, message: 'invalid chain id for signer' },
-  OVERSIZED_DATA: { rpcCode: RPC_CODE.invalidParams, message: 'oversized data' },
-  MAX_INIT_CODE_SIZE_EXCEEDED: { rpcCode: RPC_CODE.invalidParams, message: 'max initcode size exceeded' },
-  NONCE_MAX: { rpcCode: RPC_CODE.invalidParams, message: 'nonce has max value' },
-  SENDER_NOT_EOA: { rpcCode: RPC_CODE.invalidParams, message: 'sender not an eoa' },
-  POOL_FULL: { rpcCode: RPC_CODE.serverError, message: 'txpool is full' },
-  FEE_CAP_EXCEEDED: { rpcCode: RPC_CODE.serverError, message: 'tx fee exceeds the configured cap' },
-  /** The node lags too far behind the log to judge transactions. */
-  INTAKE_CLOSED: { rpcCode: RPC_CODE.busy, message: 'Server is busy, try again later' },
-} as const satisfies Record<string, SubmissionRule>;
+/** The same for errors whose text is not made for clients: it follows this one. */
+const SUBMISSION_LEADS: ReadonlyMap<string, string> = new Map([
+  ['RLP_MALFORMED', 'failed to decode signed transaction'],
+  ['TRANSACTION_MALFORMED', 'failed to decode signed transaction'],
+  ['TRANSACTION_FIELD_TOO_WIDE', 'failed to decode signed transaction'],
+  ['TRANSACTION_TYPE_UNSUPPORTED', 'transaction type not supported: transaction type not valid'],
+]);
 
-export type SubmissionReason = keyof typeof SUBMISSION_RULES;
-
-export function isSubmissionReason(code: string): code is SubmissionReason {
-  return Object.hasOwn(SUBMISSION_RULES, code);
-}
-
-/** A refused submission. `detail` follows the leading text after `: `; without it that text stands alone. */
+/** A refused submission. `facts.code` is the code of whoever refused it. */
 export class SubmissionError extends RpcError {
-  readonly reason: SubmissionReason;
-
-  constructor(reason: SubmissionReason, detail?: string, options: { cause?: unknown } = {}) {
-    const { rpcCode, message } = SUBMISSION_RULES[reason];
-    super(rpcCode, detail === undefined ? message : `${message}: ${detail}`, { ...options, facts: { code: reason } });
+  constructor(rpcCode: number, message: string, options: { code: string; cause?: unknown }) {
+    const { code, ...rest } = options;
+    super(rpcCode, message, { ...rest, facts: { code } });
     this.name = 'SubmissionError';
-    this.reason = reason;
   }
+}
+
+/**
+ * What a client is told when a submission fails: undefined for a failure that is no refusal. Takes a plain code and
+ * message too, because errors lose their class on the way between threads.
+ */
+export function submissionError(
+  refusal: { readonly code: string; readonly message: string },
+  options: { cause?: unknown } = {},
+): SubmissionError | undefined {
+  const { code, message } = refusal;
+  const rpcCode = SUBMISSION_CODES.get(code);
+  if (rpcCode !== undefined) return new SubmissionError(rpcCode, message, { ...options, code });
+  const lead = SUBMISSION_LEADS.get(code) ?? (code.startsWith('SIGNATURE_') ? 'invalid transaction signature' : undefined);
+  if (lead === undefined) return undefined;
+  return new SubmissionError(RPC_CODE.invalidParams, `${lead}: ${message}`, { ...options, code });
 }
 
 /**
@@ -151,13 +161,19 @@ export function invalidTransactionError(variant: string, detail?: string): RpcEr
   return new RpcError(rpcCode, lead === undefined ? text : `${lead}: ${text}`);
 }
 
+/** Not a variant of the VM: an estimate with a price whose sender does not even have the value. */
+export const INSUFFICIENT_FUNDS_FOR_TRANSFER = 'InsufficientFundsForTransfer';
+
+const INSUFFICIENT_FUNDS = 'insufficient funds for gas * price + value';
+
 const LEAD_BY_VARIANT: ReadonlyMap<string, readonly [rpcCode: number, lead: string]> = new Map([
-  ['LackOfFundForMaxFee', [RPC_CODE.serverError, SUBMISSION_RULES.INSUFFICIENT_FUNDS.message]],
-  ['OverflowPaymentInTransaction', [RPC_CODE.serverError, SUBMISSION_RULES.INSUFFICIENT_FUNDS.message]],
+  ['LackOfFundForMaxFee', [RPC_CODE.serverError, INSUFFICIENT_FUNDS]],
+  [INSUFFICIENT_FUNDS_FOR_TRANSFER, [RPC_CODE.serverError, 'insufficient funds for transfer']],
+  ['OverflowPaymentInTransaction', [RPC_CODE.serverError, INSUFFICIENT_FUNDS]],
   ['NonceTooLow', [RPC_CODE.nonceTooLow, 'nonce too low']],
-  ['NonceTooHigh', [2, 'nonce too high']],
+  ['NonceTooHigh', [RPC_CODE.nonceTooHigh, 'nonce too high']],
   ['NonceOverflowInTransaction', [RPC_CODE.internal, 'nonce has max value']],
-  ['CallerGasLimitMoreThanBlock', [RPC_CODE.gasLimitTooHigh, SUBMISSION_RULES.EXCEEDS_BLOCK_GAS_LIMIT.message]],
+  ['CallerGasLimitMoreThanBlock', [RPC_CODE.gasLimitTooHigh, 'exceeds block gas limit: gas limit reached']],
   ['OutOfGasDuringValidation', [RPC_CODE.intrinsicGasTooLow, 'intrinsic gas too low']],
   ['OutOfNativeResourcesDuringValidation', [RPC_CODE.intrinsicGasTooLow, 'intrinsic gas too low']],
   ['CallGasCostMoreThanGasLimit', [RPC_CODE.intrinsicGasTooLow, 'intrinsic gas too low']],

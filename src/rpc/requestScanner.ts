@@ -75,7 +75,7 @@ export class RequestScanner {
   idText(body: Buffer, entry: number): string | undefined {
     const start = this.#idStarts[entry];
     const end = this.#idEnds[entry];
-    return start === undefined || end === undefined ? undefined : body.utf8Slice(start, end);
+    return start === undefined || end === undefined ? undefined : body.toString('utf8', start, end);
   }
 
   #inside(byte: number): void {

@@ -1,0 +1,658 @@
+/**
+ * Who may write (log-protocol 5, 6, 9): leadership is claimed in the log and learned only by reading the claim back as
+ * accepted. Any doubt throws a leadership away; an epoch is never resumed.
+ */
+import { type Bytes, bytesKey, equalBytes, toHex } from '../common/bytes.ts';
+import { type Clock, type RandomSource, randomFraction } from '../common/clock.ts';
+import { NodeError, assert, errorText } from '../common/errors.ts';
+import type { BlockRecord } from '../protocol/replayRecord.ts';
+import { type ChainFold, type FoldResult, type Software, foldChain } from './chainFold.ts';
+import { type BlockEntry, type Entry, type EpochStartedEntry, ID_BYTES } from './entry.ts';
+import { type EncodedEntry, NEWEST_SCHEMA, encodeEntry, entryHash } from './entryCodec.ts';
+import { type LogEntry, type Producer, checkEntrySize } from './eventLog.ts';
+import { type LogLogger, SILENT_LOGGER } from './logLogger.ts';
+
+/** A block this process sent and has not read back yet. */
+export interface QueuedBlock<T> {
+  readonly height: number;
+  readonly entryHash: Bytes;
+  readonly bytes: Bytes;
+  readonly payload: T;
+}
+
+/** Why a leadership ended. */
+export type DoubtReason = 'append_failed' | 'rejected' | 'expired' | 'not_front' | 'other_epoch' | 'closed';
+
+export interface LeadershipMetrics {
+  claim(result: 'accepted' | 'rejected' | 'expired'): void;
+  /** @param seconds from send to read-back, with `accepted` */
+  append(result: 'accepted' | 'rejected' | 'failed' | 'expired', seconds?: number): void;
+  leading(isLeading: boolean, reason: string): void;
+  unaccepted(blocks: number): void;
+}
+
+/** Most bytes of one produce request. */
+const SEND_LIMIT_BYTES = 7 * 1024 * 1024;
+const DEADLINE_MIN_MS = 2_000;
+const DEADLINE_MAX_MS = 32_000;
+const ACCEPTED_PER_HALVING = 10;
+const LIFE_MS = 3_000;
+const BACKOFF_MAX = 16;
+/** Economy: how long a claim waits per step of backoff when epochs come and go without a block. */
+const REPEATED_CLAIM_DELAY_MS = 100;
+/** Claims sent and not read back. Forgetting one is safe: it then counts as somebody else's. */
+const CLAIMS_MAX = 1024;
+
+interface QueueItem<T> extends QueuedBlock<T> {
+  readonly encoded: EncodedEntry;
+  sentAtMs: number | undefined;
+}
+
+interface LeadershipContext {
+  readonly nodeId: Bytes;
+  readonly bootId: Bytes;
+  readonly software: Software;
+  readonly maxAheadBlocks: number;
+  readonly clock: Clock;
+  readonly deadlineMs: () => number;
+  readonly onSendFailed: (error: unknown) => void;
+  readonly onExpired: () => void;
+}
+
+/** One claim. Owns the queue and the sending. Created by LeadershipManager alone. */
+export class Leadership<T> {
+  readonly claim: Bytes;
+  readonly epoch: bigint;
+  readonly #logId: Bytes;
+  readonly #context: LeadershipContext;
+  readonly #producer: Producer;
+  /** Accepted state plus the queue. */
+  #head: ChainFold;
+  #queue: QueueItem<T>[] = [];
+  /** So many at the queue's front were handed to the producer. */
+  #sentCount = 0;
+  #isSending = false;
+  #isAlive = true;
+  #cancelDeadline: (() => void) | undefined;
+  #waiting = new Set<() => void>();
+
+  constructor(fold: ChainFold, producer: Producer, context: LeadershipContext) {
+    assert(fold.claim !== undefined && fold.logId !== undefined, 'a leadership needs an accepted claim (A6)');
+    this.claim = fold.claim;
+    this.epoch = fold.epoch;
+    this.#logId = fold.logId;
+    this.#head = fold;
+    this.#producer = producer;
+    this.#context = context;
+  }
+
+  /** What the next block builds on: accepted state plus everything in the queue. */
+  get head(): ChainFold {
+    return this.#head;
+  }
+
+  /** Blocks that may be appended now. */
+  get room(): number {
+    return this.#isAlive ? this.#context.maxAheadBlocks - this.#queue.length : 0;
+  }
+
+  /** False for ever once there was doubt. */
+  get alive(): boolean {
+    return this.#isAlive;
+  }
+
+  /** Resolves when there is room, the leadership has ended, or the signal aborts. */
+  whenRoom(signal?: AbortSignal): Promise<void> {
+    return this.#when(() => this.room > 0, signal);
+  }
+
+  /** Resolves when nothing is unaccepted, the leadership has ended, or the signal aborts. */
+  whenDrained(signal?: AbortSignal): Promise<void> {
+    return this.#when(() => this.#queue.length === 0, signal);
+  }
+
+  /**
+   * Sends the next block (spec: log-protocol 6). Throws a NodeError before anything is sent: NOT_LEADING, ENTRY_TOO_LARGE,
+   * QUEUE_FULL, BLOCK_DOES_NOT_FIT.
+   */
+  append(block: { readonly record: BlockRecord; readonly payload: T }): QueuedBlock<T> {
+    const height = this.#head.height + 1;
+    if (!this.#isAlive) {
+      throw new NodeError('retryable', `block ${height} was built in epoch ${this.epoch}, which this process leads no longer: nothing was sent`, {
+        code: 'NOT_LEADING',
+        height,
+        epoch: this.epoch,
+      });
+    }
+    if (this.room <= 0) {
+      throw new NodeError('invariant', `block ${height} was built with ${this.#queue.length} blocks unaccepted: wait for room (A4)`, { code: 'QUEUE_FULL', height });
+    }
+    const { nodeId, bootId, software } = this.#context;
+    const entry: BlockEntry = {
+      kind: 'Block',
+      schema: NEWEST_SCHEMA,
+      logId: this.#logId,
+      epoch: this.epoch,
+      claim: this.claim,
+      nodeId,
+      bootId,
+      height: BigInt(height),
+      parent: this.#head.parent,
+      record: block.record,
+    };
+    const { verdict, state } = foldChain(this.#head, entry, software);
+    if (verdict !== 'accepted') {
+      throw new NodeError('invariant', `block ${block.record.context.blockNumber} does not follow height ${this.#head.height}: nothing was sent`, {
+        code: 'BLOCK_DOES_NOT_FIT',
+        height,
+        record: block.record,
+      });
+    }
+    const encoded = encodeEntry(entry);
+    checkEntrySize(encoded);
+    const item: QueueItem<T> = {
+      height,
+      entryHash: entryHash(encoded.schema, encoded.bytes),
+      bytes: encoded.bytes,
+      payload: block.payload,
+      encoded,
+      sentAtMs: undefined,
+    };
+    // The overlay only moves up, so a slot never gets a second content (A5).
+    assert(state.height === height && height > (this.#queue.at(-1)?.height ?? 0), `height ${height} is appended twice in one epoch (A5)`);
+    this.#head = state;
+    this.#queue.push(item);
+    this.#send();
+    return item;
+  }
+
+  /** For the manager: an entry with this hash is in the queue. */
+  holds(hash: Bytes): boolean {
+    return this.#queue.some((item) => equalBytes(item.entryHash, hash));
+  }
+
+  /** For the manager: takes the queue's front off if this accepted entry is it, byte for byte. */
+  takeFront(hash: Bytes, foldAfter: ChainFold): { block: QueuedBlock<T>; seconds: number } | undefined {
+    const [front] = this.#queue;
+    if (front === undefined || !equalBytes(front.entryHash, hash)) return undefined;
+    this.#queue.shift();
+    this.#sentCount = Math.max(0, this.#sentCount - 1);
+    assert(front.height === foldAfter.height, `front of the queue is block ${front.height}, accepted was ${foldAfter.height} (A4)`);
+    this.#armDeadline();
+    this.#wake();
+    const now = this.#context.clock.now();
+    return { block: front, seconds: (now - (front.sentAtMs ?? now)) / 1000 };
+  }
+
+  /** For the manager: ends it for ever; what was in the queue may still be accepted. */
+  end(): { unaccepted: readonly QueuedBlock<T>[]; closed: Promise<void> } {
+    this.#isAlive = false;
+    this.#cancelDeadline?.();
+    const unaccepted = this.#queue;
+    this.#queue = [];
+    this.#wake();
+    return { unaccepted, closed: this.#producer.close() };
+  }
+
+  /** One request at a time; then as many of those queued meanwhile as fit, at least one. */
+  #send(): void {
+    if (!this.#isAlive || this.#isSending || this.#sentCount >= this.#queue.length) return;
+    assert(this.#queue.length <= this.#context.maxAheadBlocks, `${this.#queue.length} blocks in the queue (A4)`);
+    const now = this.#context.clock.now();
+    const entries: EncodedEntry[] = [];
+    let sizeBytes = 0;
+    for (const item of this.#queue.slice(this.#sentCount)) {
+      sizeBytes += item.bytes.length;
+      if (entries.length > 0 && sizeBytes > SEND_LIMIT_BYTES) break;
+      entries.push(item.encoded);
+      item.sentAtMs = now;
+    }
+    this.#sentCount += entries.length;
+    this.#isSending = true;
+    this.#armDeadline();
+    this.#producer.send(entries).then(
+      () => {
+        this.#isSending = false;
+        this.#send();
+      },
+      (error: unknown) => {
+        if (this.#isAlive) this.#context.onSendFailed(error);
+      },
+    );
+  }
+
+  /** Of the queue's front, acknowledged or not. */
+  #armDeadline(): void {
+    this.#cancelDeadline?.();
+    this.#cancelDeadline = undefined;
+    const sentAtMs = this.#queue[0]?.sentAtMs;
+    if (sentAtMs === undefined || !this.#isAlive) return;
+    const { clock, deadlineMs, onExpired } = this.#context;
+    this.#cancelDeadline = clock.setTimer(sentAtMs + deadlineMs() - clock.now(), () => {
+      if (this.#isAlive) onExpired();
+    });
+  }
+
+  #when(isTrue: () => boolean, signal: AbortSignal | undefined): Promise<void> {
+    if (isTrue() || !this.#isAlive || signal?.aborted === true) return Promise.resolve();
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (!isTrue() && this.#isAlive && signal?.aborted !== true) return;
+        this.#waiting.delete(check);
+        signal?.removeEventListener('abort', check);
+        resolve();
+      };
+      this.#waiting.add(check);
+      signal?.addEventListener('abort', check);
+    });
+  }
+
+  #wake(): void {
+    for (const check of [...this.#waiting]) check();
+  }
+}
+
+export interface LeadershipOptions<T> {
+  /** A fresh one each time. */
+  readonly openProducer: () => Producer;
+  readonly software: Software;
+  /** 16 bytes, kept in the data folder. */
+  readonly nodeId: Bytes;
+  /** 16 bytes, of this life of the process. */
+  readonly bootId: Bytes;
+  readonly maxAheadBlocks: number;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  /** The role is main, or this is an own log filled over TCP. */
+  readonly mayLead: boolean;
+  /** There is a transaction or an L1 request to include. */
+  readonly hasWork: () => boolean;
+  /** End of the log now (log-protocol 9). Its error counts as an end that is not known yet. */
+  readonly logEnd: () => Promise<number>;
+  /** Identity of the log (log-protocol 12), before every claim. A retryable error: later again; any other: `onFatal`. */
+  readonly checkLog: () => Promise<void>;
+  onLead(leadership: Leadership<T>): void;
+  /** The leadership is over: build, send and publish nothing of it; its transactions go back to the pool. */
+  onDoubt(reason: DoubtReason, unaccepted: readonly QueuedBlock<T>[]): void;
+  onFatal(error: unknown): void;
+  readonly logger?: LogLogger;
+  readonly metrics?: LeadershipMetrics;
+}
+
+interface PendingClaim {
+  readonly claim: Bytes;
+  readonly hash: Bytes;
+  readonly epoch: bigint;
+  readonly producer: Producer;
+  readonly cancelDeadline: () => void;
+}
+
+/** Follows what the pipeline has read and folded; claims, doubts, waits. All in memory: a restart starts from nothing. */
+export class LeadershipManager<T> {
+  readonly #options: LeadershipOptions<T>;
+  readonly #logger: LogLogger;
+  /** After everything read so far. */
+  #fold: ChainFold | undefined;
+  #nextPosition = 0;
+  #isCaughtUp = false;
+  #isClosed = false;
+  #leadership: Leadership<T> | undefined;
+  /** The claim this process led with last. */
+  #lastLedClaim: Bytes | undefined;
+  /** Claims sent and neither accepted nor rejected, given up or not, by `bytesKey`. */
+  readonly #myClaims = new Set<string>();
+  #pending: PendingClaim | undefined;
+  #isPreparingClaim = false;
+  #cancelDelay: (() => void) | undefined;
+  #cancelLife: (() => void) | undefined;
+  /** The owner showed no life for its time. */
+  #isLifeExpired = false;
+  /** Read to here before claiming an owner's epoch away. */
+  #readToPosition: number | undefined;
+  #isFetchingEnd = false;
+  #backoff = 1;
+  #deadlineMs = DEADLINE_MIN_MS;
+  #acceptedSinceHalving = 0;
+  readonly #closing = new Set<Promise<void>>();
+
+  constructor(options: LeadershipOptions<T>) {
+    assert(options.nodeId.length === ID_BYTES && options.bootId.length === ID_BYTES, 'node id and boot id have 16 bytes');
+    assert(options.maxAheadBlocks >= 1, 'at least one block must be allowed ahead');
+    this.#options = options;
+    this.#logger = options.logger ?? SILENT_LOGGER;
+  }
+
+  current(): Leadership<T> | undefined {
+    return this.#leadership;
+  }
+
+  /** Every entry read, in order, after the fold. Returns the queued block when this accepted entry is the front of our queue, byte for byte. */
+  onEntry(entry: LogEntry, hash: Bytes, decoded: Entry | undefined, result: FoldResult, foldAfter: ChainFold): QueuedBlock<T> | undefined {
+    const before = this.#fold;
+    this.#fold = foldAfter;
+    this.#nextPosition = entry.position + 1;
+    if (result.verdict === 'stop' || this.#isClosed) return undefined;
+    let own: QueuedBlock<T> | undefined;
+    if (result.verdict === 'rejected' || decoded === undefined) {
+      this.#onRejected(hash, decoded);
+    } else {
+      checkStep(before, decoded, foldAfter);
+      this.#keepAlive();
+      if (decoded.kind === 'EpochStarted') this.#onEpoch(decoded, foldAfter);
+      else if (decoded.kind === 'Block') own = this.#onBlock(hash, foldAfter);
+    }
+    if (this.#readToPosition !== undefined && this.#nextPosition >= this.#readToPosition) this.#onReadToEnd();
+    this.#pursue();
+    return own;
+  }
+
+  /**
+   * Everything that the log has, as far as it knows, was read.
+   * @param fold the state after it
+   * @param end of `CaughtUp`
+   */
+  onCaughtUp(fold: ChainFold, end: number): void {
+    this.#fold = fold;
+    this.#nextPosition = end;
+    this.#isCaughtUp = true;
+    if (this.#readToPosition !== undefined && end >= this.#readToPosition) this.#onReadToEnd();
+    this.#pursue();
+  }
+
+  /** A transaction or an L1 request is there to include. */
+  workArrived(): void {
+    if (this.#isLifeExpired) this.#pursue();
+  }
+
+  /** Ends leadership and claims; waits until the producers are closed. */
+  async close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#dropLeadership('closed');
+      this.#dropPending();
+      this.#cancelLife?.();
+      this.#cancelDelay?.();
+    }
+    await Promise.all(this.#closing);
+  }
+
+  #onBlock(hash: Bytes, foldAfter: ChainFold): QueuedBlock<T> | undefined {
+    this.#backoff = 1;
+    if (this.#leadership === undefined) return undefined;
+    const taken = this.#leadership.takeFront(hash, foldAfter);
+    if (taken === undefined) {
+      this.#doubt('not_front', { height: foldAfter.height });
+      return undefined;
+    }
+    this.#acceptedSinceHalving += 1;
+    if (this.#acceptedSinceHalving >= ACCEPTED_PER_HALVING) {
+      this.#acceptedSinceHalving = 0;
+      this.#deadlineMs = Math.max(DEADLINE_MIN_MS, this.#deadlineMs / 2);
+    }
+    this.#options.metrics?.append('accepted', taken.seconds);
+    this.#reportUnaccepted();
+    return taken.block;
+  }
+
+  #onEpoch(entry: EpochStartedEntry, foldAfter: ChainFold): void {
+    this.#backoff = Math.min(BACKOFF_MAX, this.#backoff * 2);
+    this.#dropLeadership('other_epoch');
+    const isOurs = this.#myClaims.has(bytesKey(entry.claim));
+    // All of them were for this epoch or an earlier one: none can be accepted any more.
+    this.#myClaims.clear();
+    this.#dropPending();
+    if (!isOurs) return;
+    this.#options.metrics?.claim('accepted');
+    if (this.#options.mayLead) this.#lead(foldAfter);
+  }
+
+  #onRejected(hash: Bytes, decoded: Entry | undefined): void {
+    if (this.#leadership?.holds(hash) === true) {
+      this.#options.metrics?.append('rejected');
+      this.#doubt('rejected', { key: decoded?.kind });
+    }
+    if (decoded?.kind !== 'EpochStarted' || !this.#myClaims.delete(bytesKey(decoded.claim))) return;
+    this.#options.metrics?.claim('rejected');
+    // A copy of one given up earlier is no news about the one that is waited for.
+    if (this.#pending !== undefined && equalBytes(this.#pending.hash, hash)) this.#dropPending();
+  }
+
+  #lead(fold: ChainFold): void {
+    const { nodeId, bootId, software, maxAheadBlocks, clock, openProducer } = this.#options;
+    const leadership: Leadership<T> = new Leadership<T>(fold, openProducer(), {
+      nodeId,
+      bootId,
+      software,
+      maxAheadBlocks,
+      clock,
+      deadlineMs: () => this.#deadlineMs,
+      onSendFailed: (error) => {
+        this.#options.metrics?.append('failed');
+        this.#doubt('append_failed', { err: errorText(error) });
+        this.#pursue();
+      },
+      onExpired: () => {
+        this.#options.metrics?.append('expired');
+        this.#doubleDeadline();
+        this.#doubt('expired', { deadlineMs: this.#deadlineMs });
+        this.#pursue();
+      },
+    });
+    this.#cancelLife?.();
+    this.#cancelLife = undefined;
+    this.#isLifeExpired = false;
+    this.#leadership = leadership;
+    this.#lastLedClaim = leadership.claim;
+    this.#logger.info({ epoch: fold.epoch, height: fold.height }, 'this process leads');
+    this.#options.metrics?.leading(true, 'claim_accepted');
+    this.#options.onLead(leadership);
+  }
+
+  #doubt(reason: DoubtReason, facts: object): void {
+    this.#logger.warn({ reason, epoch: this.#leadership?.epoch, ...facts }, 'leadership given up');
+    this.#dropLeadership(reason);
+  }
+
+  #dropLeadership(reason: DoubtReason): void {
+    const leadership = this.#leadership;
+    if (leadership === undefined) return;
+    this.#leadership = undefined;
+    const { unaccepted, closed } = leadership.end();
+    this.#awaitAtClose(closed);
+    this.#options.metrics?.leading(false, reason);
+    this.#reportUnaccepted();
+    this.#options.onDoubt(reason, unaccepted);
+  }
+
+  /** Claims if nobody leads; otherwise sees to it that the owner's life is watched. Called after everything that happens. */
+  #pursue(): void {
+    if (!this.#mayClaim()) return;
+    if (this.#isNobodyLeading()) {
+      // Epochs without a block so far, this one included: more than one is a sign of trouble that haste does not cure.
+      if (this.#backoff <= 2) this.#claim();
+      else this.#cancelDelay ??= this.#options.clock.setTimer(REPEATED_CLAIM_DELAY_MS * this.#backoff, () => this.#afterDelay());
+      return;
+    }
+    if (!this.#isLifeExpired) {
+      if (this.#cancelLife === undefined) this.#armLife();
+    } else if (this.#options.hasWork()) {
+      this.#fetchEnd();
+    }
+  }
+
+  #afterDelay(): void {
+    this.#cancelDelay = undefined;
+    if (this.#mayClaim() && this.#isNobodyLeading()) this.#claim();
+  }
+
+  #mayClaim(): boolean {
+    const isFree = this.#leadership === undefined && this.#pending === undefined && !this.#isPreparingClaim;
+    return isFree && this.#options.mayLead && this.#isCaughtUp && !this.#isClosed && this.#fold?.logId !== undefined;
+  }
+
+  /** No owner, an owner that was this process and gave up, or this node's previous life. */
+  #isNobodyLeading(): boolean {
+    const { claim, leaderNodeId } = this.#fold ?? {};
+    if (claim === undefined) return true;
+    if (this.#lastLedClaim !== undefined) return equalBytes(claim, this.#lastLedClaim);
+    return leaderNodeId !== undefined && equalBytes(leaderNodeId, this.#options.nodeId);
+  }
+
+  /** An entry was accepted: its owner lives. */
+  #keepAlive(): void {
+    this.#isLifeExpired = false;
+    this.#readToPosition = undefined;
+    this.#cancelLife?.();
+    this.#cancelLife = undefined;
+    if (this.#isCaughtUp && this.#options.mayLead && this.#leadership === undefined) this.#armLife();
+  }
+
+  #armLife(): void {
+    const ms = LIFE_MS * this.#backoff + randomFraction(this.#options.random) * LIFE_MS;
+    this.#cancelLife = this.#options.clock.setTimer(ms, () => {
+      this.#cancelLife = undefined;
+      this.#isLifeExpired = true;
+      this.#pursue();
+    });
+  }
+
+  /** Reads to an end fetched now, so that an owner whose entries are merely unread is not taken for dead. */
+  #fetchEnd(): void {
+    if (this.#isFetchingEnd || this.#readToPosition !== undefined) return;
+    this.#isFetchingEnd = true;
+    this.#options.logEnd().then(
+      (end) => {
+        this.#isFetchingEnd = false;
+        if (!this.#isLifeExpired) return this.#pursue();
+        this.#readToPosition = end;
+        if (this.#nextPosition >= end) this.#onReadToEnd();
+      },
+      (error: unknown) => {
+        this.#isFetchingEnd = false;
+        this.#logger.warn({ err: errorText(error) }, 'the end of the log is not known: waiting');
+        this.#isLifeExpired = false;
+        this.#pursue();
+      },
+    );
+  }
+
+  #onReadToEnd(): void {
+    this.#readToPosition = undefined;
+    if (this.#isLifeExpired && this.#mayClaim() && this.#options.hasWork()) this.#claim();
+  }
+
+  #claim(): void {
+    this.#isPreparingClaim = true;
+    const fold = this.#fold;
+    this.#options.checkLog().then(
+      () => {
+        this.#isPreparingClaim = false;
+        if (!this.#mayClaim()) return;
+        // Something was accepted meanwhile: whoever owns the epoch now is judged again.
+        if (this.#fold?.epoch === fold?.epoch && (this.#isNobodyLeading() || this.#isLifeExpired)) this.#sendClaim();
+        else this.#pursue();
+      },
+      (error: unknown) => {
+        if (!(error instanceof NodeError) || error.kind !== 'retryable') {
+          if (!this.#isClosed) this.#options.onFatal(error);
+          return;
+        }
+        this.#logger.warn({ err: errorText(error) }, 'the log cannot be checked before a claim: waiting');
+        this.#cancelDelay = this.#options.clock.setTimer(this.#deadlineMs, () => {
+          this.#cancelDelay = undefined;
+          this.#isPreparingClaim = false;
+          this.#doubleDeadline();
+          this.#pursue();
+        });
+      },
+    );
+  }
+
+  #sendClaim(): void {
+    const { nodeId, bootId, clock, random, openProducer } = this.#options;
+    const fold = this.#fold;
+    assert(fold?.logId !== undefined, 'a claim needs a log with a Genesis');
+    const claim = random(ID_BYTES);
+    const entry: EpochStartedEntry = {
+      kind: 'EpochStarted',
+      schema: 1,
+      logId: fold.logId,
+      epoch: fold.epoch + 1n,
+      claim,
+      nodeId,
+      bootId,
+      rules: fold.rules,
+      head: { height: BigInt(fold.height), parent: fold.parent },
+    };
+    const encoded = encodeEntry(entry);
+    const key = bytesKey(claim);
+    assert(!this.#myClaims.has(key), 'a claim is drawn twice');
+    this.#myClaims.add(key);
+    if (this.#myClaims.size > CLAIMS_MAX) {
+      const [oldest] = this.#myClaims;
+      if (oldest !== undefined) this.#myClaims.delete(oldest);
+    }
+    const producer = openProducer();
+    const pending: PendingClaim = {
+      claim,
+      hash: entryHash(encoded.schema, encoded.bytes),
+      epoch: entry.epoch,
+      producer,
+      cancelDeadline: clock.setTimer(this.#deadlineMs, () => this.#onClaimExpired(pending)),
+    };
+    this.#pending = pending;
+    this.#logger.info({ epoch: entry.epoch, height: fold.height, claim: toHex(claim) }, 'claiming the next epoch');
+    producer.send([encoded]).catch((error: unknown) => {
+      // It may be in the log all the same: waiting for the deadline costs nothing but time.
+      this.#awaitAtClose(producer.close());
+      this.#logger.warn({ epoch: entry.epoch, err: errorText(error) }, 'the claim may not be in the log');
+    });
+  }
+
+  #onClaimExpired(pending: PendingClaim): void {
+    if (this.#pending !== pending) return;
+    this.#options.metrics?.claim('expired');
+    this.#doubleDeadline();
+    this.#logger.warn({ epoch: pending.epoch, nextDeadlineMs: this.#deadlineMs }, 'the claim was not read back in time');
+    this.#dropPending();
+    // The owner has shown no life since that claim, or its timer would be armed.
+    if (!this.#isNobodyLeading() && this.#cancelLife === undefined) this.#isLifeExpired = true;
+    this.#pursue();
+  }
+
+  #dropPending(): void {
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    this.#pending = undefined;
+    pending.cancelDeadline();
+    this.#awaitAtClose(pending.producer.close());
+  }
+
+  #doubleDeadline(): void {
+    this.#deadlineMs = Math.min(DEADLINE_MAX_MS, this.#deadlineMs * 2);
+    this.#acceptedSinceHalving = 0;
+  }
+
+  #reportUnaccepted(): void {
+    const leadership = this.#leadership;
+    this.#options.metrics?.unaccepted(leadership === undefined ? 0 : this.#options.maxAheadBlocks - leadership.room);
+  }
+
+  #awaitAtClose(closed: Promise<void>): void {
+    this.#closing.add(closed);
+    void closed.finally(() => this.#closing.delete(closed));
+  }
+}
+
+/** A1, A2. */
+function checkStep(before: ChainFold | undefined, entry: Entry, after: ChainFold): void {
+  if (entry.kind === 'Genesis') return;
+  assert(after.claim !== undefined && equalBytes(entry.claim, after.claim), 'an entry was accepted with another claim than the owner (A2)');
+  if (before === undefined) return;
+  if (entry.kind === 'EpochStarted') {
+    assert(after.epoch === before.epoch + 1n, `epoch ${after.epoch} was accepted after ${before.epoch} (A1)`);
+    assert(before.claim === undefined || !equalBytes(before.claim, entry.claim), `one claim opened epochs ${before.epoch} and ${after.epoch} (A1)`);
+  } else if (entry.kind === 'Block') {
+    assert(after.height === before.height + 1, `block ${after.height} was accepted after ${before.height} (A1)`);
+  }
+}

@@ -1,0 +1,554 @@
+/**
+ * Drives one projection along the journal: the only writer of its checkpoint. Data and checkpoint go into one atomic
+ * write per entry, or per run of entries while catching up; what is at or below the checkpoint is skipped, so a crash
+ * and a redelivery are the same harmless case (design.md D8, style.md core interfaces).
+ */
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { equalBytes, toHex, type Bytes } from '../common/bytes.ts';
+import type { Clock } from '../common/clock.ts';
+import { NodeError } from '../common/errors.ts';
+import { Turns } from '../common/turns.ts';
+import { PROJECTION_CHECKPOINT } from '../store/buckets.ts';
+import type { KeyValueStore } from '../store/keyValueStore.ts';
+import { type Checkpoint, encodeCheckpoint, readCheckpoint } from './checkpoint.ts';
+import { applyFailure, ProjectionError, rebuildAdvice } from './errors.ts';
+import { HeightWaiters } from './heightWaiters.ts';
+import { PendingWrites } from './pendingWrites.ts';
+import type {
+  Journal,
+  JournalEntry,
+  Projection,
+  ProjectionHandle,
+  ProjectionName,
+  ProjectionState,
+} from './projection.ts';
+
+/** One write, for metrics (observability C.2). */
+export interface AppliedRun {
+  /** Of the last block applied. */
+  readonly height: number;
+  /** Of the next journal entry. */
+  readonly nextIndex: number;
+  readonly entries: number;
+  readonly blocks: number;
+  readonly transactions: number;
+  /** Of the last block applied, Unix seconds. */
+  readonly blockTimestamp: bigint;
+  /** Journal entries not applied yet. */
+  readonly lagEntries: number;
+  readonly readSeconds: number;
+  readonly applySeconds: number;
+  readonly writeSeconds: number;
+}
+
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+  readonly entriesPerSecond: number;
+  /** undefined: not known yet. */
+  readonly etaSeconds: number | undefined;
+}
+
+/** Called synchronously; they must not throw. */
+export interface ProjectionEvents {
+  state?(state: ProjectionState): void;
+  applied?(run: AppliedRun): void;
+  /** Entries at or below the checkpoint that were skipped. */
+  duplicates?(count: number): void;
+  /** A pause (it goes on by itself) or what ends the run. */
+  error?(error: NodeError): void;
+  /** While not live, a few times a second, and once when it has caught up. */
+  progress?(progress: Progress): void;
+}
+
+export interface RunnerLimits {
+  /** A run of entries is written when it holds so many bytes. */
+  readonly runBytes: number;
+  readonly readEntries: number;
+  readonly readBytes: number;
+  /** Entries behind the journal from which a live projection counts as catching up. */
+  readonly liveLagEntries: number;
+  readonly flushEveryEntries: number;
+  readonly retryMs: number;
+  readonly retryMsMax: number;
+  readonly progressEveryMs: number;
+}
+
+const DEFAULT_LIMITS: RunnerLimits = {
+  runBytes: 2 * 1024 * 1024,
+  readEntries: 256,
+  readBytes: 2 * 1024 * 1024,
+  liveLagEntries: 50,
+  flushEveryEntries: 10_000,
+  retryMs: 1_000,
+  retryMsMax: 30_000,
+  progressEveryMs: 250,
+};
+
+export interface RunnerOptions<Reader> {
+  readonly projection: Projection<Reader>;
+  readonly journal: Journal;
+  readonly dataDirectory: string;
+  readonly openStore: (path: string) => Promise<KeyValueStore>;
+  readonly clock: Clock;
+  readonly events?: ProjectionEvents;
+  readonly limits?: Partial<RunnerLimits>;
+  /** The state shown instead of `catching_up`. */
+  readonly isRebuild?: boolean;
+}
+
+/** `<data>/<name>/v<version>` */
+export function projectionDirectory(
+  dataDirectory: string,
+  projection: Pick<Projection<unknown>, 'name' | 'version'>,
+): string {
+  return join(dataDirectory, projection.name, `v${projection.version}`);
+}
+
+export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
+  readonly name: ProjectionName;
+  readonly reader: Reader;
+  readonly directory: string;
+  readonly #options: RunnerOptions<Reader>;
+  readonly #limits: RunnerLimits;
+  readonly #store: KeyValueStore;
+  readonly #waiters: HeightWaiters;
+  #checkpoint: Checkpoint | undefined;
+  #state: ProjectionState;
+  #failure: ProjectionError | undefined;
+  #entriesSinceFlush = 0;
+  #progress: { readonly startMs: number; readonly startIndex: number; nextReportMs: number } | undefined;
+
+  private constructor(options: RunnerOptions<Reader>, store: KeyValueStore, checkpoint: Checkpoint | undefined) {
+    const { projection } = options;
+    this.name = projection.name;
+    this.directory = projectionDirectory(options.dataDirectory, projection);
+    this.reader = projection.reader(store);
+    this.#options = options;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#store = store;
+    this.#waiters = new HeightWaiters(projection.name, options.clock);
+    this.#checkpoint = checkpoint;
+    this.#state = this.#behindState;
+  }
+
+  /** Opens the projection's store, where it stands; what the store throws passes through. */
+  static async open<Reader>(options: RunnerOptions<Reader>): Promise<ProjectionRunner<Reader>> {
+    const directory = projectionDirectory(options.dataDirectory, options.projection);
+    await mkdir(directory, { recursive: true });
+    const store = await options.openStore(directory);
+    try {
+      return new ProjectionRunner(options, store, await readCheckpoint(store));
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  get height(): number {
+    return this.#checkpoint?.height ?? -1;
+  }
+
+  /** Of the next journal entry. */
+  get nextIndex(): number {
+    return this.#checkpoint?.nextIndex ?? 0;
+  }
+
+  get state(): ProjectionState {
+    return this.#state;
+  }
+
+  get store(): KeyValueStore {
+    return this.#store;
+  }
+
+  whenApplied(height: number, { timeoutMs }: { readonly timeoutMs: number }): Promise<void> {
+    if (this.height >= height) return Promise.resolve();
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return this.#waiters.wait(height, { timeoutMs, reached: () => this.height });
+  }
+
+  /**
+   * Follows the journal until the signal fires, or up to an index. Returns then; throws PROJECTION_FAILED,
+   * PROJECTION_FOREIGN_STORE, PROJECTION_MISMATCH or PROJECTION_GAP when it cannot go on. A full disk only pauses it.
+   */
+  async run(signal: AbortSignal, options: { readonly untilIndex?: number } = {}): Promise<void> {
+    try {
+      const logId = await this.#verifyCheckpoint(signal);
+      await this.#follow(logId, signal, options.untilIndex ?? Infinity);
+    } catch (error) {
+      if (signal.aborted && !(error instanceof ProjectionError)) return;
+      this.#failure = applyFailure(this.name, { index: this.nextIndex, height: this.height + 1 }, error);
+      this.#setState('failed');
+      this.#options.events?.error?.(this.#failure);
+      this.#waiters.fail(this.#failure);
+      throw this.#failure;
+    }
+  }
+
+  /** After `run` has ended. Flushes and closes the store; who still waits gets PROJECTION_CLOSED. */
+  async close(): Promise<void> {
+    this.#failure ??= new ProjectionError('retryable', `projection ${this.name} is closed`, {
+      code: 'PROJECTION_CLOSED',
+      projection: this.name,
+    });
+    this.#waiters.fail(this.#failure);
+    try {
+      await this.#store.flush();
+    } catch (error) {
+      // What was written is in the write-ahead log all the same.
+      if (!isDiskFull(error)) throw error;
+    } finally {
+      await this.#store.close();
+    }
+  }
+
+  get #behindState(): ProjectionState {
+    return this.#options.isRebuild === true ? 'rebuilding' : 'catching_up';
+  }
+
+  /** The store belongs to this log, and the journal holds at the checkpoint what was applied there. */
+  async #verifyCheckpoint(signal: AbortSignal): Promise<Bytes> {
+    const { journal } = this.#options;
+    const logId = await journal.logId(signal);
+    const checkpoint = this.#checkpoint;
+    if (checkpoint === undefined) return logId;
+    if (!equalBytes(checkpoint.logId, logId)) {
+      throw new ProjectionError(
+        'fatal',
+        `the directory ${this.directory} was filled from another log (${toHex(checkpoint.logId)}, this one is ${toHex(logId)}). ` +
+          `If this is the right log: ${rebuildAdvice(this.name)}`,
+        { code: 'PROJECTION_FOREIGN_STORE', projection: this.name, directory: this.directory },
+      );
+    }
+    const index = checkpoint.nextIndex - 1;
+    await journal.whenBeyond(index, signal);
+    const [entry] = await journal.read(index, 1, 1);
+    if (entry === undefined || entry.index !== index) throw this.#gap(index, entry);
+    const last = blockOf(entry);
+    if (
+      last !== undefined &&
+      (last.height !== checkpoint.height || !equalBytes(last.blockHash, checkpoint.blockHash))
+    ) {
+      throw new ProjectionError(
+        'fatal',
+        `projection ${this.name} has applied block ${checkpoint.height} with hash ${toHex(checkpoint.blockHash)}, but the journal holds block ` +
+          `${last.height} with hash ${toHex(last.blockHash)} there. ${rebuildAdvice(this.name)}`,
+        { code: 'PROJECTION_MISMATCH', projection: this.name, height: checkpoint.height },
+      );
+    }
+    return logId;
+  }
+
+  async #follow(logId: Bytes, signal: AbortSignal, untilIndex: number): Promise<void> {
+    const { journal } = this.#options;
+    const { readEntries, readBytes } = this.#limits;
+    let ahead: { readonly from: number; readonly entries: Promise<readonly JournalEntry[]> } | undefined;
+    while (!signal.aborted && this.nextIndex < untilIndex) {
+      this.#updateState();
+      if (journal.end <= this.nextIndex) await journal.whenBeyond(this.nextIndex, signal);
+      const from = this.nextIndex;
+      const start = performance.now();
+      const entries = await (ahead?.from === from ? ahead.entries : journal.read(from, readEntries, readBytes));
+      const readSeconds = secondsSince(start);
+      const next = (entries.at(-1)?.index ?? -1) + 1;
+      if (next <= from) throw this.#gap(from, entries[0]);
+      ahead = undefined;
+      if (journal.end > next && next < untilIndex) {
+        ahead = { from: next, entries: journal.read(next, readEntries, readBytes) };
+        // It is awaited one turn of the loop later; until then a failure is nobody's.
+        ahead.entries.catch(() => undefined);
+      }
+      await this.#applyAll(entries, { logId, readSeconds, untilIndex, signal });
+    }
+    this.#updateState();
+  }
+
+  async #applyAll(
+    entries: readonly JournalEntry[],
+    options: {
+      readonly logId: Bytes;
+      readonly readSeconds: number;
+      readonly untilIndex: number;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<void> {
+    const { logId, signal } = options;
+    const turns = new Turns();
+    let run = new Run(this.#store, this.#checkpoint, { logId, readSeconds: options.readSeconds });
+    let duplicates = 0;
+    for (const entry of entries) {
+      if (signal.aborted || entry.index >= options.untilIndex) break;
+      if (entry.index < run.nextIndex) {
+        duplicates += 1;
+        continue;
+      }
+      this.#assertNext(entry, run);
+      try {
+        await run.apply(this.#options.projection, entry);
+      } catch (error) {
+        throw applyFailure(this.name, { index: entry.index, height: run.height + 1 }, error);
+      }
+      if (run.sizeBytes >= this.#limits.runBytes) {
+        await this.#write(run, signal);
+        run = new Run(this.#store, this.#checkpoint, { logId, readSeconds: 0 });
+      }
+      await turns.due();
+    }
+    if (duplicates > 0) this.#options.events?.duplicates?.(duplicates);
+    if (run.entries > 0) await this.#write(run, signal);
+  }
+
+  #assertNext(entry: JournalEntry, run: Run): void {
+    if (entry.index !== run.nextIndex) throw this.#gap(run.nextIndex, entry);
+    const block = blockOf(entry);
+    if (block !== undefined && block.height !== run.height + 1) {
+      throw new ProjectionError(
+        'invariant',
+        `the journal gives projection ${this.name} block ${block.height} (entry ${entry.index}) after block ${run.height}. ` +
+          'Build the chain store again from the log with `reprise rebuild state`.',
+        { code: 'PROJECTION_GAP', projection: this.name, height: block.height, index: entry.index },
+      );
+    }
+  }
+
+  #gap(expected: number, entry: JournalEntry | undefined): ProjectionError {
+    const found = entry === undefined ? 'nothing' : `entry ${entry.index}`;
+    return new ProjectionError(
+      'invariant',
+      `the journal gives projection ${this.name} ${found} where entry ${expected} is expected. Build the chain store again from the log with \`reprise rebuild state\`.`,
+      { code: 'PROJECTION_GAP', projection: this.name, index: expected },
+    );
+  }
+
+  /** Until it is written. A full disk pauses; the batch is the same at every attempt. */
+  async #write(run: Run, signal: AbortSignal): Promise<void> {
+    const { events } = this.#options;
+    const checkpoint = run.finish();
+    const start = performance.now();
+    for (let retryMs = this.#limits.retryMs; ; retryMs = Math.min(retryMs * 2, this.#limits.retryMsMax)) {
+      try {
+        await this.#store.write(run.batch);
+        break;
+      } catch (error) {
+        if (!isDiskFull(error) || !(error instanceof NodeError)) throw error;
+        events?.error?.(error);
+        this.#setState('paused');
+        await this.#delay(retryMs, signal);
+      }
+    }
+    this.#checkpoint = checkpoint;
+    if (this.#state === 'paused') this.#setState(this.#behindState);
+    events?.applied?.({
+      ...run.facts,
+      lagEntries: Math.max(0, this.#options.journal.end - checkpoint.nextIndex),
+      writeSeconds: secondsSince(start),
+    });
+    this.#waiters.reached(checkpoint.height);
+    await this.#flushSometimes(run.entries);
+  }
+
+  async #flushSometimes(entries: number): Promise<void> {
+    this.#entriesSinceFlush += entries;
+    if (this.#entriesSinceFlush < this.#limits.flushEveryEntries) return;
+    this.#entriesSinceFlush = 0;
+    try {
+      await this.#store.flush();
+    } catch (error) {
+      // The next write meets the full disk again, and waits there.
+      if (!isDiskFull(error)) throw error;
+    }
+  }
+
+  #delay(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stop = (): void => {
+        cancel();
+        reject(new Error('stopped while waiting for disk space', { cause: signal.reason }));
+      };
+      const cancel = this.#options.clock.setTimer(ms, () => {
+        signal.removeEventListener('abort', stop);
+        resolve();
+      });
+      if (signal.aborted) stop();
+      else signal.addEventListener('abort', stop, { once: true });
+    });
+  }
+
+  #updateState(): void {
+    const lag = this.#options.journal.end - this.nextIndex;
+    if (lag <= 0) {
+      if (this.#state !== 'live') this.#caughtUp();
+    } else if (this.#state !== 'live' || lag > this.#limits.liveLagEntries) {
+      this.#setState(this.#behindState);
+      this.#reportProgress();
+    }
+  }
+
+  #caughtUp(): void {
+    this.#reportProgress({ isFinal: true });
+    this.#progress = undefined;
+    this.#setState('live');
+    this.#removeOldVersions().catch((error: unknown) => {
+      this.#options.events?.error?.(applyFailure(this.name, { index: this.nextIndex, height: this.height }, error));
+    });
+  }
+
+  async #removeOldVersions(): Promise<void> {
+    const parent = join(this.#options.dataDirectory, this.name);
+    for (const name of await readdir(parent)) {
+      const version = /^v(\d+)$/.exec(name)?.[1];
+      if (version !== undefined && Number(version) < this.#options.projection.version)
+        await rm(join(parent, name), { recursive: true, force: true });
+    }
+  }
+
+  #reportProgress({ isFinal = false } = {}): void {
+    const { clock, events, journal } = this.#options;
+    if (events?.progress === undefined) return;
+    const now = clock.now();
+    this.#progress ??= { startMs: now, startIndex: this.nextIndex, nextReportMs: now };
+    const progress = this.#progress;
+    if (!isFinal && now < progress.nextReportMs) return;
+    progress.nextReportMs = now + this.#limits.progressEveryMs;
+    const elapsedSeconds = (now - progress.startMs) / 1000;
+    const entriesPerSecond = elapsedSeconds > 0 ? (this.nextIndex - progress.startIndex) / elapsedSeconds : 0;
+    const left = Math.max(0, journal.end - this.nextIndex);
+    const etaSeconds = left === 0 ? 0 : entriesPerSecond > 0 ? left / entriesPerSecond : undefined;
+    events.progress({
+      done: this.nextIndex,
+      total: Math.max(journal.end, this.nextIndex),
+      entriesPerSecond,
+      etaSeconds,
+    });
+  }
+
+  #setState(state: ProjectionState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#options.events?.state?.(state);
+  }
+}
+
+/** Entries that go into one write. */
+class Run {
+  readonly #writes: PendingWrites;
+  readonly #logId: Bytes;
+  readonly #readSeconds: number;
+  #nextIndex: number;
+  #height: number;
+  #blockHash: Bytes | undefined;
+  #blockTimestamp = 0n;
+  #entries = 0;
+  #blocks = 0;
+  #transactions = 0;
+  #applySeconds = 0;
+
+  constructor(
+    store: KeyValueStore,
+    checkpoint: Checkpoint | undefined,
+    options: { readonly logId: Bytes; readonly readSeconds: number },
+  ) {
+    this.#writes = new PendingWrites(store);
+    this.#logId = options.logId;
+    this.#readSeconds = options.readSeconds;
+    this.#nextIndex = checkpoint?.nextIndex ?? 0;
+    this.#height = checkpoint?.height ?? -1;
+    this.#blockHash = checkpoint?.blockHash;
+  }
+
+  get nextIndex(): number {
+    return this.#nextIndex;
+  }
+
+  get height(): number {
+    return this.#height;
+  }
+
+  get entries(): number {
+    return this.#entries;
+  }
+
+  get sizeBytes(): number {
+    return this.#writes.batch.sizeBytes;
+  }
+
+  get batch(): PendingWrites['batch'] {
+    return this.#writes.batch;
+  }
+
+  get facts(): Omit<AppliedRun, 'lagEntries' | 'writeSeconds'> {
+    return {
+      height: this.#height,
+      nextIndex: this.#nextIndex,
+      entries: this.#entries,
+      blocks: this.#blocks,
+      transactions: this.#transactions,
+      blockTimestamp: this.#blockTimestamp,
+      readSeconds: this.#readSeconds,
+      applySeconds: this.#applySeconds,
+    };
+  }
+
+  async apply(projection: Projection<unknown>, entry: JournalEntry): Promise<void> {
+    const start = performance.now();
+    await projection.apply(entry, this.#writes);
+    this.#applySeconds += secondsSince(start);
+    this.#nextIndex = entry.index + 1;
+    this.#entries += 1;
+    const block = blockOf(entry);
+    if (block === undefined) return;
+    this.#blocks += 1;
+    this.#transactions += block.transactions;
+    this.#height = block.height;
+    this.#blockHash = block.blockHash;
+    this.#blockTimestamp = block.timestamp;
+  }
+
+  /** Adds the checkpoint; nothing may be applied afterwards. */
+  finish(): Checkpoint {
+    if (this.#blockHash === undefined)
+      throw new NodeError('invariant', 'a projection began without Genesis', { code: 'ASSERTION' });
+    const checkpoint = {
+      logId: this.#logId,
+      nextIndex: this.#nextIndex,
+      height: this.#height,
+      blockHash: new Uint8Array(this.#blockHash),
+    };
+    this.#writes.put(PROJECTION_CHECKPOINT, encodeCheckpoint(checkpoint));
+    return checkpoint;
+  }
+}
+
+interface AppliedBlock {
+  readonly height: number;
+  readonly blockHash: Bytes;
+  readonly timestamp: bigint;
+  readonly transactions: number;
+}
+
+/** The block of an entry, genesis included; undefined: an entry of another kind. */
+function blockOf({ event }: JournalEntry): AppliedBlock | undefined {
+  switch (event.kind) {
+    case 'Genesis':
+      return { height: 0, blockHash: event.blockHash, timestamp: event.header.timestamp, transactions: 0 };
+    case 'Block':
+      return {
+        height: event.height,
+        blockHash: event.output.blockHash,
+        timestamp: event.output.header.timestamp,
+        transactions: event.record.transactions.length,
+      };
+    default:
+      return undefined;
+  }
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof NodeError && error.code === 'STORE_DISK_FULL';
+}
+
+function secondsSince(start: number): number {
+  return (performance.now() - start) / 1000;
+}

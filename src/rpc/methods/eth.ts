@@ -1,0 +1,17 @@
+/** eth_* (spec: rpc 3 to 8), put together from its groups. */
+import type { MethodOptions, MethodTable } from '../methodTable.ts';
+import { blockMethods } from './ethBlocks.ts';
+import { callMethods } from './ethCalls.ts';
+import { chainMethods } from './ethChain.ts';
+import { stateMethods } from './ethState.ts';
+import { transactionMethods } from './ethTransactions.ts';
+
+export function ethMethods(options: MethodOptions): MethodTable {
+  return {
+    ...chainMethods(options),
+    ...blockMethods(options),
+    ...transactionMethods(options),
+    ...stateMethods(options),
+    ...callMethods(options),
+  };
+}

@@ -1,0 +1,305 @@
+/** JSON-RPC over HTTP (spec: rpc 1): POST only, on any path. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Context, Next } from 'koa';
+import Koa from 'koa';
+import { NodeError, errorText } from '../common/errors.ts';
+import type { Dispatcher, DispatcherOptions, RpcMetrics } from './dispatcher.ts';
+import { createDispatcher, errorReply, requestTooBig, scanError } from './dispatcher.ts';
+import { serverBusy } from './errors.ts';
+import type { MethodOptions } from './methodTable.ts';
+import { createMethods } from './methodTable.ts';
+import type { ScanLimits } from './requestScanner.ts';
+import { RequestScanner } from './requestScanner.ts';
+
+/** Everything from the table of options; the method settings are part of it. */
+export interface RpcServerOptions extends MethodOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly maxConnections: number;
+  readonly maxRequestBytes: number;
+  readonly maxBatchEntries: number;
+  readonly metrics: RpcMetrics;
+  readonly onInternalError: DispatcherOptions['onInternalError'];
+}
+
+export interface RpcServer {
+  readonly host: string;
+  readonly port: number;
+  /** The HTTP server, for upgrades of its connections. */
+  readonly http: Server;
+  readonly dispatcher: Dispatcher;
+  /** Takes no new connections, answers what has begun, and cuts what is left after `timeoutMs`. */
+  close(options: { readonly timeoutMs: number }): Promise<void>;
+}
+
+/** Deeper JSON is refused; no method nests further than a handful of levels. */
+const MAX_DEPTH = 64;
+const MAX_VALUES = 500_000;
+const MAX_IN_FLIGHT = 10_000;
+const BATCH_CONCURRENCY = 32;
+/** Bodies that are being received, all connections together, in units of the largest request. */
+const MAX_BUFFERED_REQUESTS = 16;
+/** Connections above the limit that are kept long enough to be told 429; more are dropped at once. */
+const SURPLUS_CONNECTIONS = 64;
+const SURPLUS_TIMEOUT_MS = 5_000;
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+/** Longer than the idle time of usual proxies, so that they close first. */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+
+type BodyResult =
+  | { readonly kind: 'body'; readonly body: Buffer; readonly scanner: RequestScanner }
+  | { readonly kind: 'tooBig' }
+  | { readonly kind: 'busy' }
+  | { readonly kind: 'refused'; readonly scanner: RequestScanner }
+  | { readonly kind: 'gone' };
+
+/** Receives bodies within a limit for each and one for all together. */
+class BodyReader {
+  readonly #maxBytes: number;
+  readonly #maxTotalBytes: number;
+  readonly #limits: ScanLimits;
+  #totalBytes = 0;
+
+  constructor(maxBytes: number, limits: ScanLimits) {
+    this.#maxBytes = maxBytes;
+    this.#maxTotalBytes = maxBytes * MAX_BUFFERED_REQUESTS;
+    this.#limits = limits;
+  }
+
+  read(request: IncomingMessage): Promise<BodyResult> {
+    if (Number(request.headers['content-length'] ?? 0) > this.#maxBytes) {
+      discard(request, this.#maxBytes);
+      return Promise.resolve({ kind: 'tooBig' });
+    }
+    const scanner = new RequestScanner(this.#limits);
+    const chunks: Buffer[] = [];
+    let length = 0;
+    return new Promise((resolve) => {
+      const finish = (result: BodyResult): void => {
+        request.off('data', onData).off('end', onEnd).off('close', onGone).off('error', onGone);
+        // The connection may still fail while the answer is prepared; that concerns nobody.
+        request.on('error', () => {});
+        this.#totalBytes -= length;
+        if (result.kind !== 'body' && result.kind !== 'gone') discard(request, this.#maxBytes);
+        resolve(result);
+      };
+      const onData = (chunk: Buffer): void => {
+        length += chunk.length;
+        this.#totalBytes += chunk.length;
+        if (length > this.#maxBytes) return finish({ kind: 'tooBig' });
+        if (this.#totalBytes > this.#maxTotalBytes) return finish({ kind: 'busy' });
+        scanner.write(chunk);
+        if (scanner.failure !== undefined) return finish({ kind: 'refused', scanner });
+        chunks.push(chunk);
+      };
+      const onEnd = (): void => {
+        const [only] = chunks;
+        finish({ kind: 'body', body: only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks), scanner });
+      };
+      const onGone = (): void => finish({ kind: 'gone' });
+      request.on('data', onData).on('end', onEnd).on('close', onGone).on('error', onGone);
+    });
+  }
+}
+
+/**
+ * Lets the rest of a refused body pass by, so that the client gets to read the answer instead of a reset; a client that
+ * goes on and on is cut.
+ */
+function discard(request: IncomingMessage, maxBytes: number): void {
+  let discarded = 0;
+  request.on('data', (chunk: Buffer) => {
+    discarded += chunk.length;
+    if (discarded > maxBytes) request.destroy();
+  });
+  request.resume();
+}
+
+function isJson(contentType: string | undefined): boolean {
+  const mediaType = (contentType ?? '').split(';', 1)[0] ?? '';
+  return mediaType.trim().toLowerCase() === 'application/json';
+}
+
+async function allowOrigins(ctx: Context, next: Next): Promise<void> {
+  ctx.set('Access-Control-Allow-Origin', '*');
+  if (ctx.method !== 'OPTIONS') return next();
+  ctx.set('Access-Control-Allow-Methods', 'POST');
+  ctx.set('Access-Control-Allow-Headers', 'content-type');
+  ctx.set('Access-Control-Max-Age', '86400');
+  ctx.status = 204;
+}
+
+function refuse(ctx: Context, status: number, text: string): void {
+  ctx.status = status;
+  ctx.type = 'text/plain; charset=utf-8';
+  ctx.body = `${text}\n`;
+}
+
+function answer(ctx: Context, status: number, json: string): void {
+  ctx.status = status;
+  // Nothing to say to notifications, and it is said with 200.
+  if (json !== '') ctx.type = 'application/json; charset=utf-8';
+  ctx.body = Buffer.from(json);
+}
+
+function jsonRpc(dispatcher: Dispatcher, bodies: BodyReader, options: RpcServerOptions, limits: ScanLimits) {
+  const { metrics, maxRequestBytes } = options;
+  return async (ctx: Context): Promise<void> => {
+    if (ctx.method !== 'POST') {
+      ctx.set('Allow', 'POST');
+      return refuse(ctx, 405, 'Method not allowed: JSON-RPC requests are sent with POST.');
+    }
+    if (!isJson(ctx.get('content-type'))) {
+      return refuse(ctx, 415, 'Unsupported content type: use application/json.');
+    }
+    const received = await bodies.read(ctx.req);
+    switch (received.kind) {
+      case 'gone':
+        ctx.respond = false;
+        return;
+      case 'tooBig':
+        metrics.rejected('size');
+        return answer(ctx, 413, errorReply('null', requestTooBig(maxRequestBytes)));
+      case 'busy':
+        metrics.rejected('busy');
+        return answer(ctx, 503, errorReply('null', serverBusy()));
+      case 'refused':
+        metrics.rejected('size');
+        return answer(ctx, 200, errorReply('null', scanError(received.scanner.failure ?? 'depth', limits)));
+      case 'body':
+        return answer(ctx, 200, await dispatcher.handle(received.body, received.scanner));
+    }
+  };
+}
+
+/** Counts connections; those above the limit are told so and closed. */
+class ConnectionLimit {
+  readonly #max: number;
+  readonly #surplus = new WeakSet<Socket>();
+  #open = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  opened(socket: Socket): void {
+    this.#open += 1;
+    socket.once('close', () => {
+      this.#open -= 1;
+    });
+    if (this.#open <= this.#max) return;
+    this.#surplus.add(socket);
+    socket.setTimeout(SURPLUS_TIMEOUT_MS, () => socket.destroy());
+  }
+
+  isSurplus(socket: Socket): boolean {
+    return this.#surplus.has(socket);
+  }
+}
+
+function tooManyConnections(request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(429, {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Access-Control-Allow-Origin': '*',
+    Connection: 'close',
+  });
+  response.end('Too many connections. Please try again later.\n');
+  request.resume();
+}
+
+/** Resolves once it listens. Errors: RPC_LISTEN_FAILED. */
+export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
+  const { metrics, maxConnections, host } = options;
+  const limits: ScanLimits = {
+    maxDepth: MAX_DEPTH,
+    maxBatchEntries: options.maxBatchEntries,
+    maxValues: MAX_VALUES,
+  };
+  const dispatcher = createDispatcher({
+    methods: createMethods(options),
+    scanLimits: limits,
+    maxResponseBytes: options.maxResponseBytes,
+    maxInFlight: MAX_IN_FLIGHT,
+    batchConcurrency: BATCH_CONCURRENCY,
+    metrics,
+    onInternalError: options.onInternalError,
+  });
+  let isClosing = false;
+  const app = new Koa();
+  // Failures of connections end here; those of methods never leave the dispatcher.
+  app.on('error', (error: Error & { code?: string }) => {
+    if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') options.onInternalError(error, 'http');
+  });
+  app.use(async (ctx: Context, next: Next) => {
+    await next();
+    // Also for what had begun before: its connection must not stay open for more.
+    if (isClosing) ctx.set('Connection', 'close');
+  });
+  app.use(allowOrigins);
+  app.use(jsonRpc(dispatcher, new BodyReader(options.maxRequestBytes, limits), options, limits));
+  const handle = app.callback();
+  const connections = new ConnectionLimit(maxConnections);
+
+  const http = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      noDelay: true,
+    },
+    (request, response) => {
+      if (connections.isSurplus(request.socket)) {
+        metrics.rejected('connections');
+        return tooManyConnections(request, response);
+      }
+      void handle(request, response);
+    },
+  );
+  http.maxConnections = maxConnections + SURPLUS_CONNECTIONS;
+  http.on('connection', (socket) => connections.opened(socket));
+  http.on('drop', () => metrics.rejected('connections'));
+  const port = await listen(http, host, options.port);
+
+  return {
+    host,
+    port,
+    http,
+    dispatcher,
+    close: ({ timeoutMs }) => {
+      isClosing = true;
+      return closeServer(http, timeoutMs);
+    },
+  };
+}
+
+function listen(http: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    http.once('error', (error) => {
+      reject(
+        new NodeError(
+          'fatal',
+          `JSON-RPC cannot listen on ${host}:${port} (${errorText(error)}): free the port or set rpc_address`,
+          { code: 'RPC_LISTEN_FAILED', host, port },
+          { cause: error },
+        ),
+      );
+    });
+    // A server that listens on TCP has an address with a port.
+    http.listen(port, host, () => resolve((http.address() as AddressInfo).port));
+  });
+}
+
+function closeServer(http: Server, timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => http.closeAllConnections(), timeoutMs);
+    http.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    http.closeIdleConnections();
+  });
+}

@@ -1,0 +1,61 @@
+/**
+ * The one list of key prefixes. The first byte of every key says what it is; numbers are big-endian, so that ranges come
+ * in their order. Each store is a directory of its own, but no prefix is used twice, so that a dump explains itself.
+ * Numbers of buckets that went away stay listed as retired.
+ */
+import type { Bytes } from '../common/bytes.ts';
+
+/** In the store of every projection; written by its runner alone. */
+export const PROJECTION_CHECKPOINT: Bytes = new Uint8Array([0x00]); // -> version, logId, next journal index, height, block hash
+
+/** `chainStore`: state and journal (chainStore.ts). */
+export const CHAIN = {
+  /** name -> checkpoint of the log fold | genesis | end of the journal */
+  meta: 0x10,
+  /** flat key -> u64 height of the newest write, value, account record if it is an account slot */
+  latest: 0x11,
+  /** flat key, u64 height -> as `latest` */
+  history: 0x12,
+  /** hash -> bytes; account records excepted, which lie in `latest` and `history` */
+  preimage: 0x13,
+  /** u64 index -> encoded journal entry */
+  journal: 0x14,
+  /** u64 height -> block hash */
+  blockHash: 0x15,
+  /** u64 height -> u64 journal index */
+  journalIndex: 0x16,
+} as const;
+
+/** `repositories` (projections/repositories.ts). */
+export const REPOSITORIES = {
+  /** u48 height -> size of the RLP block, hash, transaction hashes, header RLP with the real bloom */
+  block: 0x20,
+  /** block hash -> u48 height */
+  blockHash: 0x21,
+  /** transaction hash -> u48 height, u32 index, u32 index of the first transaction of its group */
+  transactionHash: 0x22,
+  /** address, u64 nonce -> transaction hash; L2 transactions only */
+  senderNonce: 0x23,
+  /** u48 height, u32 index of the first -> group of raw transactions */
+  transactions: 0x24,
+  /** u48 height, u32 index of the first -> group of receipts, with what every answer needs of the block */
+  receipts: 0x25,
+  /** u48 height -> bloom of the block; none if it is zero */
+  bloom: 0x26,
+  /** u32 section of 256 blocks, u16 row -> which of them have that bit of the bloom set (256 bits, bloomSections.ts); none if no block has */
+  bloomRow: 0x27,
+} as const;
+
+/** A key of the chain store. */
+export function chainKey(bucket: (typeof CHAIN)[keyof typeof CHAIN], ...parts: readonly Bytes[]): Bytes {
+  let length = 1;
+  for (const part of parts) length += part.length;
+  const key = new Uint8Array(length);
+  key[0] = bucket;
+  let offset = 1;
+  for (const part of parts) {
+    key.set(part, offset);
+    offset += part.length;
+  }
+  return key;
+}

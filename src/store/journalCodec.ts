@@ -1,0 +1,389 @@
+/**
+ * Journal entries as bytes: how they lie in the chain store and cross threads. Compact and quick rather than
+ * self-describing; the first byte is the version of the layout.
+ */
+import { asBuffer, equalBytes, isZero, padAddress, type Bytes } from '../common/bytes.ts';
+import { BLOOM_LENGTH } from '../protocol/bloom.ts';
+import type {
+  BlockHeader,
+  BlockOutput,
+  L1Message,
+  Preimage,
+  StorageWrite,
+  TransactionOutput,
+} from '../protocol/blockOutput.ts';
+import type { BlockRecord } from '../protocol/replayRecord.ts';
+import { ACCOUNT_PROPERTIES_ADDRESS } from '../protocol/systemAddresses.ts';
+import { ByteReader } from './byteReader.ts';
+import { ByteWriter } from './byteWriter.ts';
+import { StoreError } from './errors.ts';
+import type { CanonicalBlock, GenesisEvent, JournalEntry } from './journal.ts';
+import { readL2ToL1Log, readLog, writeL2ToL1Log, writeLog } from './logCodec.ts';
+
+const VERSION = 1;
+const KIND_GENESIS = 0;
+const KIND_BLOCK = 1;
+
+const SUCCESS = 1;
+const CREATES = 2;
+const REFUNDED = 4;
+
+const ACCOUNT_SLOT = 1;
+const HAS_RECORD = 2;
+
+const ADDRESS = 20;
+const HASH = 32;
+const HEADER_NONCE = 8;
+
+const ZERO_BLOOM: Bytes = new Uint8Array(BLOOM_LENGTH);
+const writer = new ByteWriter();
+const text = { encoder: new TextEncoder(), decoder: new TextDecoder() };
+
+/** The bytes are memory of their own. Throws a RangeError on fields of a wrong length. */
+export function encodeJournalEntry(entry: JournalEntry): Bytes {
+  writer.reset();
+  writer.byte(VERSION);
+  writer.varint(entry.index);
+  if (entry.event.kind === 'Genesis') writeGenesis(entry.event);
+  else writeBlock(entry.event);
+  return writer.take();
+}
+
+/**
+ * Bytes of the result are views of `bytes`: copy what is kept for long. Storage writes and preimages are decoded when
+ * first looked at. Throws JOURNAL_ENTRY_VERSION or STORE_DAMAGED.
+ */
+export function decodeJournalEntry(bytes: Bytes): JournalEntry {
+  const reader = new ByteReader(bytes);
+  const version = reader.byte();
+  if (version !== VERSION) {
+    throw new StoreError(
+      'fatal',
+      'JOURNAL_ENTRY_VERSION',
+      `a journal entry has layout ${version}, this version reads ${VERSION}. Build the chain store again from the log: \`reprise rebuild state\`.`,
+      { version },
+    );
+  }
+  const index = reader.varint();
+  const kind = reader.byte();
+  if (kind === KIND_GENESIS) return { index, event: readGenesis(reader) };
+  if (kind === KIND_BLOCK) return { index, event: readBlock(bytes, reader) };
+  throw new StoreError(
+    'fatal',
+    'STORE_DAMAGED',
+    `journal entry ${index} has the unknown kind ${kind}. Build the chain store again: \`reprise rebuild state\`.`,
+    {
+      index,
+      kind,
+    },
+  );
+}
+
+function writeGenesis(event: GenesisEvent): void {
+  writer.byte(KIND_GENESIS);
+  writer.varint(event.position);
+  writer.big(event.chainId);
+  writeHeader(event.header);
+  writer.fixed(event.blockHash, HASH);
+}
+
+function readGenesis(reader: ByteReader): GenesisEvent {
+  const position = reader.varint();
+  const chainId = reader.big();
+  const header = readHeader(reader);
+  const blockHash = reader.fixed(HASH);
+  reader.finish();
+  return { kind: 'Genesis', position, chainId, header, blockHash };
+}
+
+function writeBlock(block: CanonicalBlock): void {
+  writer.byte(KIND_BLOCK);
+  writer.varint(block.position);
+  writer.varint(block.height);
+  writeRecord(block.record);
+  writer.varint(block.senders.length);
+  for (const sender of block.senders) writer.fixed(sender, ADDRESS);
+  const { output } = block;
+  writeHeader(output.header);
+  writer.fixed(output.blockHash, HASH);
+  writer.varint(output.transactions.length);
+  for (const transaction of output.transactions) writeTransaction(transaction);
+  writer.bytes(output.pubdata);
+  writer.big(output.computationalNativeUsed);
+  writer.fixed(output.blockOutputHash, HASH);
+  writeState(output.writes, output.preimages);
+}
+
+function readBlock(bytes: Bytes, reader: ByteReader): CanonicalBlock {
+  const position = reader.varint();
+  const height = reader.varint();
+  const record = readRecord(reader);
+  const senders = readMany(reader, () => reader.fixed(ADDRESS));
+  const header = readHeader(reader);
+  const blockHash = reader.fixed(HASH);
+  const transactions = readMany(reader, () => readTransaction(reader));
+  const pubdata = reader.bytes();
+  const computationalNativeUsed = reader.big();
+  const blockOutputHash = reader.fixed(HASH);
+  const stateStart = reader.offset;
+  let state: StateChanges | undefined;
+  const stateChanges = (): StateChanges => (state ??= readState(new ByteReader(bytes, stateStart)));
+  const output: BlockOutput = {
+    header,
+    blockHash,
+    transactions,
+    get writes() {
+      return stateChanges().writes;
+    },
+    get preimages() {
+      return stateChanges().preimages;
+    },
+    pubdata,
+    computationalNativeUsed,
+    blockOutputHash,
+  };
+  return { kind: 'Block', position, height, record, output, senders };
+}
+
+function readMany<T>(reader: ByteReader, readOne: () => T): T[] {
+  const count = reader.varint();
+  const items: T[] = [];
+  for (let i = 0; i < count; i++) items.push(readOne());
+  return items;
+}
+
+function writeHeader(header: BlockHeader): void {
+  const hasBloom = !isZero(header.logsBloom);
+  writer.byte(hasBloom ? 1 : 0);
+  writer.fixed(header.parentHash, HASH);
+  writer.fixed(header.ommersHash, HASH);
+  writer.fixed(header.beneficiary, ADDRESS);
+  writer.fixed(header.stateRoot, HASH);
+  writer.fixed(header.transactionsRoot, HASH);
+  writer.fixed(header.receiptsRoot, HASH);
+  if (hasBloom) writer.fixed(header.logsBloom, BLOOM_LENGTH);
+  writer.big(header.difficulty);
+  writer.big(header.number);
+  writer.big(header.gasLimit);
+  writer.big(header.gasUsed);
+  writer.big(header.timestamp);
+  writer.bytes(header.extraData);
+  writer.fixed(header.mixHash, HASH);
+  writer.fixed(header.nonce, HEADER_NONCE);
+  writer.big(header.baseFeePerGas);
+}
+
+function readHeader(reader: ByteReader): BlockHeader {
+  const hasBloom = reader.byte() === 1;
+  return {
+    parentHash: reader.fixed(HASH),
+    ommersHash: reader.fixed(HASH),
+    beneficiary: reader.fixed(ADDRESS),
+    stateRoot: reader.fixed(HASH),
+    transactionsRoot: reader.fixed(HASH),
+    receiptsRoot: reader.fixed(HASH),
+    logsBloom: hasBloom ? reader.fixed(BLOOM_LENGTH) : ZERO_BLOOM.slice(),
+    difficulty: reader.big(),
+    number: reader.big(),
+    gasLimit: reader.big(),
+    gasUsed: reader.big(),
+    timestamp: reader.big(),
+    extraData: reader.bytes(),
+    mixHash: reader.fixed(HASH),
+    nonce: reader.fixed(HEADER_NONCE),
+    baseFeePerGas: reader.big(),
+  };
+}
+
+function writeRecord(record: BlockRecord): void {
+  const { context } = record;
+  writer.big(context.chainId);
+  writer.big(context.blockNumber);
+  writer.big(context.timestamp);
+  writer.big(context.eip1559BaseFee);
+  writer.big(context.pubdataPrice);
+  writer.big(context.nativePrice);
+  writer.fixed(context.coinbase, ADDRESS);
+  writer.big(context.gasLimit);
+  writer.big(context.pubdataLimit);
+  writer.big(context.mixHash);
+  writer.varint(context.executionVersion);
+  writer.big(record.startingL1PriorityId);
+  writer.big(record.previousBlockTimestamp);
+  writer.bytes(text.encoder.encode(record.nodeVersion));
+  writer.fixed(record.blockOutputHash, HASH);
+  writer.varint(record.transactions.length);
+  for (const raw of record.transactions) writer.bytes(raw);
+}
+
+function readRecord(reader: ByteReader): BlockRecord {
+  const context = {
+    chainId: reader.big(),
+    blockNumber: reader.big(),
+    timestamp: reader.big(),
+    eip1559BaseFee: reader.big(),
+    pubdataPrice: reader.big(),
+    nativePrice: reader.big(),
+    coinbase: reader.fixed(ADDRESS),
+    gasLimit: reader.big(),
+    pubdataLimit: reader.big(),
+    mixHash: reader.big(),
+    executionVersion: reader.varint(),
+  };
+  const startingL1PriorityId = reader.big();
+  const previousBlockTimestamp = reader.big();
+  const nodeVersion = text.decoder.decode(reader.bytes());
+  const blockOutputHash = reader.fixed(HASH);
+  const transactions = readMany(reader, () => reader.bytes());
+  return { context, startingL1PriorityId, transactions, previousBlockTimestamp, nodeVersion, blockOutputHash };
+}
+
+function writeTransaction(output: TransactionOutput): void {
+  const { contractAddress, gasRefunded } = output;
+  writer.byte((output.success ? SUCCESS : 0) | (contractAddress ? CREATES : 0) | (gasRefunded > 0n ? REFUNDED : 0));
+  writer.big(output.gasUsed);
+  if (gasRefunded > 0n) writer.big(gasRefunded);
+  writer.big(output.nativeUsed);
+  writer.big(output.computationalNativeUsed);
+  writer.big(output.pubdataUsed);
+  writer.big(output.effectiveGasPrice);
+  if (contractAddress) writer.fixed(contractAddress, ADDRESS);
+  writer.bytes(output.returnData);
+  writer.varint(output.logs.length);
+  for (const log of output.logs) writeLog(writer, log);
+  writer.varint(output.l2ToL1Logs.length);
+  for (const log of output.l2ToL1Logs) writeL2ToL1Log(writer, log);
+  writer.varint(output.messages.length);
+  for (const message of output.messages) {
+    writer.fixed(message.sender, ADDRESS);
+    writer.bytes(message.data);
+  }
+}
+
+function readTransaction(reader: ByteReader): TransactionOutput {
+  const flags = reader.byte();
+  return {
+    success: (flags & SUCCESS) !== 0,
+    gasUsed: reader.big(),
+    gasRefunded: (flags & REFUNDED) !== 0 ? reader.big() : 0n,
+    nativeUsed: reader.big(),
+    computationalNativeUsed: reader.big(),
+    pubdataUsed: reader.big(),
+    effectiveGasPrice: reader.big(),
+    contractAddress: (flags & CREATES) !== 0 ? reader.fixed(ADDRESS) : undefined,
+    returnData: reader.bytes(),
+    logs: readMany(reader, () => readLog(reader)),
+    l2ToL1Logs: readMany(reader, () => readL2ToL1Log(reader)),
+    messages: readMany(reader, (): L1Message => ({ sender: reader.fixed(ADDRESS), data: reader.bytes() })),
+  };
+}
+
+interface StateChanges {
+  readonly writes: readonly StorageWrite[];
+  readonly preimages: readonly Preimage[];
+}
+
+/** The preimage of an account slot's value is the record that lies in the write already: it is a reference here. */
+function writeState(writes: readonly StorageWrite[], preimages: readonly Preimage[]): void {
+  writer.varint(writes.length);
+  for (const write of writes) writeStorageWrite(write);
+  writer.varint(preimages.length);
+  const records = new RecordIndex(writes);
+  for (const { hash, bytes } of preimages) {
+    const index = records.find(hash, bytes);
+    writer.varint(index + 1);
+    if (index >= 0) continue;
+    writer.fixed(hash, HASH);
+    writer.bytes(bytes);
+  }
+}
+
+function readState(reader: ByteReader): StateChanges {
+  const writes = readMany(reader, () => readStorageWrite(reader));
+  const preimages = readMany(reader, (): Preimage => {
+    const reference = reader.varint();
+    if (reference === 0) return { hash: reader.fixed(HASH), bytes: reader.bytes() };
+    const write = writes[reference - 1];
+    if (write?.accountRecord === undefined) {
+      throw new StoreError(
+        'fatal',
+        'STORE_DAMAGED',
+        'a journal entry refers to an account record that it does not hold. Run `reprise rebuild state`.',
+      );
+    }
+    return { hash: write.value, bytes: write.accountRecord };
+  });
+  reader.finish();
+  return { writes, preimages };
+}
+
+function writeStorageWrite(write: StorageWrite): void {
+  const { slot, accountRecord } = write;
+  const isAccountSlot = isPaddedAddress(slot) && equalBytes(write.address, ACCOUNT_PROPERTIES_ADDRESS);
+  writer.byte((isAccountSlot ? ACCOUNT_SLOT : 0) | (accountRecord ? HAS_RECORD : 0));
+  writer.fixed(write.flatKey, HASH);
+  writer.fixed(write.value, HASH);
+  if (isAccountSlot) {
+    writer.fixed(slot.subarray(HASH - ADDRESS), ADDRESS);
+  } else {
+    writer.fixed(write.address, ADDRESS);
+    writer.fixed(slot, HASH);
+  }
+  if (accountRecord) writer.bytes(accountRecord);
+}
+
+function readStorageWrite(reader: ByteReader): StorageWrite {
+  const flags = reader.byte();
+  const flatKey = reader.fixed(HASH);
+  const value = reader.fixed(HASH);
+  const isAccountSlot = (flags & ACCOUNT_SLOT) !== 0;
+  const address = isAccountSlot ? ACCOUNT_PROPERTIES_ADDRESS : reader.fixed(ADDRESS);
+  const slot = isAccountSlot ? padAddress(reader.fixed(ADDRESS)) : reader.fixed(HASH);
+  const accountRecord = (flags & HAS_RECORD) !== 0 ? reader.bytes() : undefined;
+  return { flatKey, value, address, slot, accountRecord };
+}
+
+function isPaddedAddress(slot: Bytes): boolean {
+  for (let i = 0; i < HASH - ADDRESS; i++) if (slot[i] !== 0) return false;
+  return slot.length === HASH;
+}
+
+/** Finds the first write whose value is a hash: open addressing on its first four bytes, which are uniform. */
+class RecordIndex {
+  readonly #writes: readonly StorageWrite[];
+  readonly #table: Int32Array;
+  readonly #mask: number;
+
+  constructor(writes: readonly StorageWrite[]) {
+    this.#writes = writes;
+    let size = 16;
+    while (size < writes.length * 2) size *= 2;
+    this.#mask = size - 1;
+    this.#table = new Int32Array(size).fill(-1);
+    for (let index = 0; index < writes.length; index++) this.#add(index);
+  }
+
+  /** Index of the write that holds these bytes as its account record; -1: none. */
+  find(hash: Bytes, bytes: Bytes): number {
+    for (let at = this.#start(hash); ; at = (at + 1) & this.#mask) {
+      const index = this.#table[at] ?? -1;
+      if (index < 0) return -1;
+      const write = this.#writes[index];
+      if (write?.accountRecord !== undefined && equalBytes(write.value, hash)) {
+        return equalBytes(write.accountRecord, bytes) ? index : -1;
+      }
+    }
+  }
+
+  #add(index: number): void {
+    const write = this.#writes[index];
+    if (write?.accountRecord === undefined) return;
+    let at = this.#start(write.value);
+    while ((this.#table[at] ?? -1) >= 0) at = (at + 1) & this.#mask;
+    this.#table[at] = index;
+  }
+
+  #start(hash: Bytes): number {
+    return asBuffer(hash).readUInt32BE(0) & this.#mask;
+  }
+}

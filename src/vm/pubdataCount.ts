@@ -1,0 +1,25 @@
+/** Pubdata a transaction is charged for (spec: execution 8.1): what it touched and what differs from the start of the block. */
+import { accountDiffLength, valueDiffLength } from '../protocol/pubdata.ts';
+import { L2_TO_L1_LOG_LENGTH } from '../protocol/receipts.ts';
+import { equalWords, LIMBS, readBigInt } from './words.ts';
+import type { WorldState } from './worldState.ts';
+
+const KEY_BYTES = 32;
+const MESSAGE_LENGTH_BYTES = 4;
+
+/** Bytes that the running transaction counts now; reads count, what only reverted frames touched does not. */
+export function countPubdata(world: WorldState): number {
+  let bytes = 0;
+  const { initial, current } = world.slots;
+  for (const slot of world.warmSlots) {
+    const at = slot * LIMBS;
+    if (!equalWords(initial, at, current, at)) {
+      bytes += KEY_BYTES + valueDiffLength(readBigInt(initial, at), readBigInt(current, at));
+    }
+  }
+  for (const account of world.warmAccounts) {
+    if (account.hasChanged) bytes += KEY_BYTES + accountDiffLength(account.initial, account.record, !account.hidesCode);
+  }
+  for (const message of world.messages) bytes += MESSAGE_LENGTH_BYTES + message.data.length + L2_TO_L1_LOG_LENGTH;
+  return bytes;
+}

@@ -1,0 +1,412 @@
+/**
+ * The chain worker's inside (design.md 4): log, fold, execution, chain store, mempool and sequencer, put together. Its
+ * service is what other threads may ask of it.
+ */
+import { type Bytes, equalBytes, isZero, toHex } from '../common/bytes.ts';
+import { type Clock, systemClock, systemRandom } from '../common/clock.ts';
+import { NodeError } from '../common/errors.ts';
+import type { Logger } from '../common/logger.ts';
+import { ReplayPipeline } from '../consumers/replayPipeline.ts';
+import type { ChainFold, FoldResult } from '../log/chainFold.ts';
+import type { Entry, GenesisEntry } from '../log/entry.ts';
+import { NEWEST_SCHEMA } from '../log/entryCodec.ts';
+import type { EventLog } from '../log/eventLog.ts';
+import { LeadershipManager } from '../log/leadership.ts';
+import { checkLogIdentity, decodeCheckpoint } from '../log/logIdentity.ts';
+import type { L1Source } from '../producers/l1Source.ts';
+import { Mempool, type MempoolOptions } from '../producers/mempool.ts';
+import { type BuiltBlock, Sequencer, type SequencerSettings } from '../producers/sequencer.ts';
+import { ACCOUNT_RECORD_LENGTH, decodeAccountRecord } from '../protocol/accountRecord.ts';
+import { genesisContext } from '../protocol/genesis.ts';
+import type { BlockContext } from '../protocol/replayRecord.ts';
+import { ACCOUNT_PROPERTIES_ADDRESS } from '../protocol/systemAddresses.ts';
+import { type L1Transaction, type SenderedTransaction, isL1Transaction } from '../protocol/transaction.ts';
+import { decodeTransaction } from '../protocol/transactionCodec.ts';
+import { ChainStore } from '../store/chainStore.ts';
+import type { CanonicalBlock } from '../store/journal.ts';
+import { StateCache } from '../store/stateCache.ts';
+import type { KeyValueStore } from '../store/keyValueStore.ts';
+import { ABSENT, type MissingKey } from '../vm/loadedState.ts';
+
+/** Newest schema and rules this software knows. */
+export const SOFTWARE = { schema: NEWEST_SCHEMA, rules: 1 } as const;
+
+export interface ChainSettings {
+  readonly mayLead: boolean;
+  readonly sequencer: SequencerSettings;
+  readonly mempool: MempoolOptions;
+  readonly maxAheadBlocks: number;
+  readonly nodeId: Bytes;
+  readonly bootId: Bytes;
+  /** Blocks a projection may be behind before nothing new is built. */
+  readonly intakeMaxLagBlocks: number;
+  /** Blocks between flushes of the store. */
+  readonly flushEveryBlocks: number;
+}
+
+export interface ChainDependencies {
+  readonly log: EventLog;
+  readonly store: KeyValueStore;
+  readonly l1Source: L1Source;
+  /** Main node: what to append to an empty log. */
+  readonly genesis: (() => GenesisEntry) | undefined;
+  readonly recoverSenders: (raws: readonly Bytes[]) => Promise<readonly Bytes[]>;
+  readonly logger: Logger;
+  readonly events: ChainEvents;
+  readonly clock?: Clock;
+}
+
+/** One accepted block in numbers, for metrics and the status line. */
+export interface AcceptedBlock {
+  readonly height: number;
+  readonly journalEnd: number;
+  /** Unix seconds. */
+  readonly timestamp: bigint;
+  readonly transactions: number;
+  readonly succeeded: number;
+  readonly gasUsed: bigint;
+  readonly computationalNativeUsed: bigint;
+  readonly pubdataBytes: number;
+  readonly storageWrites: number;
+  readonly nextL1PriorityId: bigint;
+  /** undefined: not built by this process. */
+  readonly sealReason: string | undefined;
+}
+
+export interface ChainEvents {
+  accepted(block: AcceptedBlock): void;
+  entryRead(entry: { position: number; verdict: string; class: string | undefined; kind: string | undefined; sizeBytes: number }): void;
+  executed(source: 'reused' | 'executed', seconds: number): void;
+  claim(result: 'accepted' | 'rejected' | 'expired'): void;
+  append(result: 'accepted' | 'rejected' | 'failed' | 'expired', seconds: number | undefined): void;
+  leading(isLeading: boolean, reason: string): void;
+  genesis(entry: Bytes): void;
+  caughtUp(): void;
+  fatal(error: unknown): void;
+}
+
+export interface ChainStatus {
+  readonly height: number;
+  readonly journalEnd: number;
+  readonly logPosition: number;
+  readonly epoch: bigint;
+  readonly isLeading: boolean;
+  readonly isCaughtUp: boolean;
+  readonly unacceptedBlocks: number;
+  readonly mempool: { readonly pending: number; readonly queued: number; readonly pendingSizeBytes: number; readonly queuedSizeBytes: number };
+  readonly lastTimestamp: bigint;
+  readonly nextL1PriorityId: bigint;
+}
+
+export class Chain {
+  readonly #settings: ChainSettings;
+  readonly #dependencies: ChainDependencies;
+  readonly #store: ChainStore;
+  readonly #cache: StateCache;
+  readonly #mempool: Mempool;
+  readonly #leadership: LeadershipManager<BuiltBlock>;
+  readonly #sequencer: Sequencer;
+  readonly #pipeline: ReplayPipeline<BuiltBlock>;
+  readonly #abort = new AbortController();
+  #running: Promise<void> | undefined;
+  #isStopping = false;
+  #isCaughtUp = false;
+  /** Lowest height over the projections, as they report it. */
+  #projectedHeight = 0;
+  #sinceFlush = 0;
+  #upgrade: L1Transaction | undefined;
+
+  private constructor(settings: ChainSettings, dependencies: ChainDependencies, store: ChainStore) {
+    this.#settings = settings;
+    this.#dependencies = dependencies;
+    this.#store = store;
+    this.#cache = new StateCache(store);
+    this.#mempool = new Mempool(settings.mempool);
+    const { log, l1Source, logger, events } = dependencies;
+    const clock = dependencies.clock ?? systemClock;
+    this.#sequencer = new Sequencer({
+      settings: settings.sequencer,
+      mempool: this.#mempool,
+      l1Source,
+      upgradeTransaction: () => this.#upgradeTransaction(),
+      cache: this.#cache,
+      readmit: (sendered) => this.#readmit(sendered),
+      head: () => this.#head(),
+      clock,
+      logger,
+      metrics: { sealed: (built) => this.#logSealed(built) },
+      mayBuild: () => !this.#isStopping && this.#head().height - this.#projectedHeight <= settings.intakeMaxLagBlocks,
+      onFatal: (error) => events.fatal(error),
+    });
+    this.#leadership = new LeadershipManager<BuiltBlock>({
+      openProducer: () => log.openProducer(),
+      software: SOFTWARE,
+      nodeId: settings.nodeId,
+      bootId: settings.bootId,
+      maxAheadBlocks: settings.maxAheadBlocks,
+      clock,
+      random: systemRandom,
+      mayLead: settings.mayLead,
+      hasWork: () => this.#sequencer.hasWork(),
+      logEnd: () => log.end(),
+      checkLog: () => this.#checkLog(),
+      onLead: (leadership) => this.#sequencer.lead(leadership),
+      onDoubt: (_reason, unaccepted) => this.#sequencer.doubt(unaccepted),
+      onFatal: (error) => events.fatal(error),
+      logger,
+      metrics: {
+        claim: (result) => events.claim(result),
+        append: (result, seconds) => events.append(result, seconds),
+        leading: (isLeading, reason) => events.leading(isLeading, reason),
+        unaccepted: () => undefined,
+      },
+    });
+    this.#pipeline = new ReplayPipeline<BuiltBlock>({
+      log,
+      software: SOFTWARE,
+      chainId: settings.sequencer.chainId,
+      store,
+      cache: this.#cache,
+      leadership: this.#leadership,
+      recoverSenders: dependencies.recoverSenders,
+      genesis: dependencies.genesis,
+      onGenesis: (entry) => events.genesis(entry),
+      onAccepted: (block, transactions, built) => this.#onAccepted(block, transactions, built),
+      onCaughtUp: (fold) => this.#onCaughtUp(fold),
+      logger,
+      metrics: {
+        entryRead: (position, result, entry, sizeBytes) => this.#onEntryRead(position, result, entry, sizeBytes),
+        executed: (source, seconds) => events.executed(source, seconds),
+      },
+    });
+    const workArrived = (): void => {
+      this.#sequencer.workArrived();
+      this.#leadership.workArrived();
+    };
+    this.#mempool.onExecutable = workArrived;
+    l1Source.onArrival = workArrived;
+  }
+
+  static async open(settings: ChainSettings, dependencies: ChainDependencies): Promise<Chain> {
+    const store = await ChainStore.open(dependencies.store, genesisContext);
+    return new Chain(settings, dependencies, store);
+  }
+
+  /** Follows the log until `stop`; a failure is reported once through `events.fatal`. */
+  start(): void {
+    if (this.#store.genesisEntry !== undefined) this.#dependencies.events.genesis(this.#store.genesisEntry);
+    this.#running = this.#pipeline.run(this.#abort.signal).catch((error: unknown) => {
+      if (!this.#abort.signal.aborted) this.#dependencies.events.fatal(error);
+    });
+  }
+
+  /** Takes nothing new in, finishes the block being built, reads back what was sent, then closes. */
+  async stop(limitMs: number): Promise<void> {
+    this.#isStopping = true;
+    await this.#sequencer.stop();
+    await this.#leadership.current()?.whenDrained(AbortSignal.timeout(limitMs));
+    await this.#leadership.close();
+    this.#abort.abort();
+    await this.#running;
+    await this.#dependencies.log.close();
+    await this.#store.flush();
+    await this.#store.close();
+  }
+
+  // --- what other threads ask ---
+
+  /** Takes a transaction into the pool. Throws PoolError; CHAIN_NOT_READY before genesis; INTAKE_CLOSED. */
+  async submit(raw: Bytes, sender: Bytes): Promise<Bytes> {
+    const transaction = decodeTransaction(raw);
+    if (isL1Transaction(transaction)) throw new NodeError('fatal', 'transaction type not supported: transaction type not valid', { code: 'POOL_TYPE_NOT_SUPPORTED', type: transaction.type });
+    this.#checkIntake();
+    this.#mempool.checkStateless(transaction);
+    const view = this.#cache.view([]);
+    const keys: MissingKey[] = [{ kind: 'account', address: sender }];
+    if (transaction.to !== undefined) keys.push({ kind: 'account', address: transaction.to });
+    const missing = view.missing(keys);
+    if (missing.length > 0) await view.load(missing);
+    this.#mempool.add(transaction, sender, this.#accountView(sender));
+    return transaction.hash;
+  }
+
+  async pendingNonce(address: Bytes): Promise<bigint> {
+    await this.#load([{ kind: 'account', address }]);
+    return this.#mempool.pendingNonce(address, this.#accountView(address).nonce);
+  }
+
+  poolTransaction(hash: Bytes): { raw: Bytes; sender: Bytes } | undefined {
+    const found = this.#mempool.get(hash);
+    return found === undefined ? undefined : { raw: found.transaction.raw.slice(), sender: found.sender.slice() };
+  }
+
+  /** State after a block; undefined where absent. */
+  async readStateAt(keys: readonly MissingKey[], height: number): Promise<(Bytes | undefined)[]> {
+    const head = this.#head();
+    if (height > head.height) throw new NodeError('fatal', `block ${height} not found`, { code: 'BLOCK_NOT_FOUND', blockNumber: height });
+    return this.#store.readStateAt(keys, height);
+  }
+
+  async blockContext(height: number): Promise<BlockContext | undefined> {
+    const context = await this.#store.blockContext(height);
+    return context === undefined ? undefined : { ...context, coinbase: context.coinbase.slice() };
+  }
+
+  /** Journal entries as bytes, for projections in other threads. */
+  readJournal(fromIndex: number, limit: number, maxBytes: number): Promise<Bytes[]> {
+    return this.#store.readJournal(fromIndex, limit, maxBytes);
+  }
+
+  journalEnd(): number {
+    return this.#store.journalEnd;
+  }
+
+  logId(): Bytes | undefined {
+    return this.#pipeline.fold.logId;
+  }
+
+  /** A projection moved: intake depends on how far the slowest one is behind. */
+  setProjectedHeight(height: number): void {
+    this.#projectedHeight = height;
+    this.#sequencer.workArrived();
+  }
+
+  status(): ChainStatus {
+    const head = this.#store.head;
+    return {
+      height: head?.height ?? -1,
+      journalEnd: this.#store.journalEnd,
+      logPosition: this.#pipeline.position,
+      epoch: this.#pipeline.fold.epoch,
+      isLeading: this.#leadership.current() !== undefined,
+      isCaughtUp: this.#isCaughtUp,
+      unacceptedBlocks: this.#sequencer.unacceptedBlocks,
+      mempool: this.#mempool.status(),
+      lastTimestamp: head?.timestamp ?? 0n,
+      nextL1PriorityId: head?.nextL1PriorityId ?? 0n,
+    };
+  }
+
+  // --- inside ---
+
+  #head() {
+    const head = this.#store.head;
+    if (head === undefined) throw new NodeError('retryable', 'the log holds no genesis yet: this node is still starting', { code: 'CHAIN_NOT_READY' });
+    return head;
+  }
+
+  #checkIntake(): void {
+    const lag = this.#head().height - this.#projectedHeight;
+    if (this.#isStopping || lag > this.#settings.intakeMaxLagBlocks) {
+      const why = this.#isStopping ? 'the node is stopping' : `projections are ${lag} blocks behind`;
+      throw new NodeError('retryable', `transaction intake is closed: ${why}; try again later`, { code: 'INTAKE_CLOSED' });
+    }
+  }
+
+  async #checkLog(): Promise<void> {
+    const { checkpoint } = this.#store;
+    if (checkpoint !== undefined) await checkLogIdentity(this.#dependencies.log, decodeCheckpoint(checkpoint));
+  }
+
+  #upgradeTransaction(): L1Transaction {
+    if (this.#upgrade === undefined) {
+      const transaction = decodeTransaction(this.#pipeline.genesisEntry().upgradeTransaction);
+      if (!isL1Transaction(transaction)) throw new NodeError('fatal', 'the Genesis entry holds no upgrade transaction of type 0x7e', { code: 'GENESIS_UPGRADE_INVALID' });
+      this.#upgrade = transaction;
+    }
+    return this.#upgrade;
+  }
+
+  async #load(keys: readonly MissingKey[]): Promise<void> {
+    const view = this.#cache.view([]);
+    const missing = view.missing(keys);
+    if (missing.length > 0) await view.load(missing);
+  }
+
+  #accountView(address: Bytes): { nonce: bigint; balance: bigint; hasCode: boolean } {
+    const record = this.#cache.view([]).account(address);
+    if (record === undefined || record === ABSENT) return { nonce: 0n, balance: 0n, hasCode: false };
+    return accountView(record);
+  }
+
+  /** Back from a block that was given up, when the pool no longer knew its sender. */
+  #readmit({ transaction, sender }: SenderedTransaction): void {
+    if (isL1Transaction(transaction)) return;
+    this.#load([{ kind: 'account', address: sender }])
+      .then(() => this.#mempool.add(transaction, sender, this.#accountView(sender)))
+      .catch((error: unknown) => {
+        this.#dependencies.logger.debug({ tx: toHex(transaction.hash), err: String(error) }, 'a transaction of a block that was given up is not admitted again');
+      });
+  }
+
+  #onAccepted(block: CanonicalBlock, transactions: readonly SenderedTransaction[], built: BuiltBlock | undefined): void {
+    const { events, logger } = this.#dependencies;
+    if (built !== undefined) this.#sequencer.accepted(built);
+    const { output, record } = block;
+    this.#mempool.applyBlock(changedAccounts(block), transactions.map(({ transaction }) => transaction.hash));
+    this.#sequencer.workArrived();
+    const accepted: AcceptedBlock = {
+      height: block.height,
+      journalEnd: this.#store.journalEnd,
+      timestamp: record.context.timestamp,
+      transactions: output.transactions.length,
+      succeeded: output.transactions.filter(({ success }) => success).length,
+      gasUsed: output.header.gasUsed,
+      computationalNativeUsed: output.computationalNativeUsed,
+      pubdataBytes: output.pubdata.length,
+      storageWrites: output.writes.length,
+      nextL1PriorityId: this.#head().nextL1PriorityId,
+      sealReason: built?.sealReason,
+    };
+    events.accepted(accepted);
+    if (this.#isCaughtUp) {
+      logger.info({ block: block.height, position: block.position, transactions: accepted.transactions, gas: accepted.gasUsed, source: built === undefined ? 'executed' : 'reused' }, 'block accepted');
+    }
+    this.#sinceFlush += 1;
+    if (this.#sinceFlush >= this.#settings.flushEveryBlocks) {
+      this.#sinceFlush = 0;
+      this.#store.flush().catch((error: unknown) => events.fatal(error));
+    }
+  }
+
+  #onEntryRead(position: number, result: FoldResult, entry: Entry | undefined, sizeBytes: number): void {
+    this.#dependencies.events.entryRead({ position, verdict: result.verdict, class: result.rejectedClass, kind: entry?.kind, sizeBytes });
+  }
+
+  #onCaughtUp(_fold: ChainFold): void {
+    if (this.#isCaughtUp) return;
+    this.#isCaughtUp = true;
+    this.#dependencies.events.caughtUp();
+  }
+
+  #logSealed(built: BuiltBlock): void {
+    const { output, context, sealReason } = built;
+    this.#dependencies.logger.info(
+      {
+        block: context.blockNumber,
+        command: 'produce',
+        sealReason,
+        transactions: output.transactions.length,
+        storageWrites: output.writes.length,
+        preimages: output.preimages.length,
+        pubdataBytes: output.pubdata.length,
+        gas: output.header.gasUsed,
+        purged: built.purged.length,
+      },
+      'block sealed',
+    );
+  }
+}
+
+function accountView(record: Bytes): { nonce: bigint; balance: bigint; hasCode: boolean } {
+  const { nonce, balance, bytecodeHash } = decodeAccountRecord(record);
+  return { nonce, balance, hasCode: !isZero(bytecodeHash) };
+}
+
+/** Every account whose record the block changed. */
+function changedAccounts(block: CanonicalBlock) {
+  return block.output.writes
+    .filter((write) => equalBytes(write.address, ACCOUNT_PROPERTIES_ADDRESS) && write.accountRecord?.length === ACCOUNT_RECORD_LENGTH)
+    .map((write) => ({ address: write.slot.slice(12), ...accountView(write.accountRecord ?? new Uint8Array(ACCOUNT_RECORD_LENGTH)) }));
+}
+

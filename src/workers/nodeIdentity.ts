@@ -1,0 +1,36 @@
+/** `node-id`: 16 random bytes that name this node in the log, kept in the data folder; the boot id is of this life alone. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Bytes, fromHex, toHex } from '../common/bytes.ts';
+import type { RandomSource } from '../common/clock.ts';
+import { NodeError } from '../common/errors.ts';
+
+const FILE = 'node-id';
+const ID_BYTES = 16;
+
+/** @throws NodeError NODE_ID_UNREADABLE */
+export function readNodeId(dataPath: string, configured: Bytes | undefined, random: RandomSource): Bytes {
+  if (configured !== undefined) return configured;
+  const path = join(dataPath, FILE);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unreadable(path, error);
+    const id = random(ID_BYTES);
+    mkdirSync(dataPath, { recursive: true });
+    writeFileSync(path, `${toHex(id)}\n`, { flag: 'wx' });
+    return id;
+  }
+  try {
+    const id = fromHex(text);
+    if (id.length !== ID_BYTES) throw new RangeError(`it holds ${id.length} bytes`);
+    return id;
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, cause: unknown): NodeError {
+  return new NodeError('fatal', `${path} does not hold a node id (16 bytes in hex). Delete it to get a new one: nothing but the log's diagnostics depends on it.`, { code: 'NODE_ID_UNREADABLE', path }, { cause });
+}

@@ -1,0 +1,210 @@
+/**
+ * Client of the recovery workers: who sent a transaction. What is asked in one turn of the event loop travels together,
+ * and each transaction is recovered once per process as far as the memory of results reaches.
+ */
+import { Worker } from 'node:worker_threads';
+import { type Bytes, bytesKey } from '../common/bytes.ts';
+import { NodeError } from '../common/errors.ts';
+import { keccak256 } from '../common/hash.ts';
+import { ADDRESS_BYTES, type RecoveryAnswer, type RecoveryRequest } from './recoveryMessages.ts';
+
+export interface RecoveryOptions {
+  readonly workerCount?: number;
+  /** Transactions that may wait for a worker; more are refused with RECOVERY_QUEUE_FULL. */
+  readonly maxQueuedTransactions?: number;
+  /** Senders remembered. */
+  readonly cachedSenders?: number;
+}
+
+export interface RecoveredSender {
+  readonly sender: Bytes;
+}
+
+export interface Recovery {
+  /**
+   * Sender of an EIP-2718 encoding; of an L1 transaction its initiator.
+   * @throws (rejects) what decoding or recovery raised with its code, RECOVERY_QUEUE_FULL (retryable), RECOVERY_CLOSED
+   *   (retryable), RECOVERY_WORKER_FAILED (invariant)
+   */
+  recover(raw: Bytes): Promise<RecoveredSender>;
+  /** Ends the workers; what still waits is rejected with RECOVERY_CLOSED. */
+  close(): Promise<void>;
+}
+
+const BATCH_TRANSACTIONS = 128;
+const BATCHES_PER_WORKER = 2;
+
+interface Job {
+  readonly key: string;
+  readonly raw: Bytes;
+  readonly resolve: (recovered: RecoveredSender) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface WorkerSlot {
+  readonly worker: Worker;
+  readonly batches: Map<number, readonly Job[]>;
+}
+
+export function createRecovery(options: RecoveryOptions = {}): Recovery {
+  return new RecoveryClient(
+    options.workerCount ?? 1,
+    options.maxQueuedTransactions ?? 50_000,
+    options.cachedSenders ?? 131_072,
+  );
+}
+
+class RecoveryClient implements Recovery {
+  readonly #slots: readonly WorkerSlot[];
+  readonly #maxQueued: number;
+  readonly #maxCached: number;
+  /** In order of last use, oldest first. */
+  readonly #cache = new Map<string, RecoveredSender>();
+  /** Asked and not answered yet. */
+  readonly #running = new Map<string, Promise<RecoveredSender>>();
+  /** Asked and with no worker yet, oldest first, from #queueStart on. */
+  #queue: Job[] = [];
+  #queueStart = 0;
+  #dispatchScheduled = false;
+  #nextBatchId = 1;
+  #failure: NodeError | undefined;
+
+  constructor(workerCount: number, maxQueued: number, maxCached: number) {
+    this.#maxQueued = maxQueued;
+    this.#maxCached = maxCached;
+    this.#slots = Array.from({ length: workerCount }, () => this.#startWorker());
+  }
+
+  recover(raw: Bytes): Promise<RecoveredSender> {
+    const key = bytesKey(keccak256(raw));
+    const cached = this.#cache.get(key);
+    if (cached !== undefined) {
+      this.#cache.delete(key);
+      this.#cache.set(key, cached);
+      return Promise.resolve(cached);
+    }
+    const running = this.#running.get(key);
+    if (running !== undefined) return running;
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#queue.length - this.#queueStart >= this.#maxQueued) {
+      return Promise.reject(
+        new NodeError(
+          'retryable',
+          `${this.#maxQueued} transactions already wait for their signature check; try again later`,
+          {
+            code: 'RECOVERY_QUEUE_FULL',
+            limit: this.#maxQueued,
+          },
+        ),
+      );
+    }
+    const promise = new Promise<RecoveredSender>((resolve, reject) => {
+      this.#queue.push({ key, raw, resolve, reject });
+    });
+    this.#running.set(key, promise);
+    this.#scheduleDispatch();
+    return promise;
+  }
+
+  async close(): Promise<void> {
+    this.#fail(
+      new NodeError('retryable', 'the node is stopping; signatures are no longer checked', { code: 'RECOVERY_CLOSED' }),
+    );
+    await Promise.all(this.#slots.map(({ worker }) => worker.terminate()));
+  }
+
+  #startWorker(): WorkerSlot {
+    const worker = new Worker(new URL('./recoveryWorker.ts', import.meta.url));
+    const slot: WorkerSlot = { worker, batches: new Map() };
+    const failed = (cause: unknown): void => {
+      const facts = { code: 'RECOVERY_WORKER_FAILED' };
+      this.#fail(new NodeError('invariant', 'a signature recovery worker ended; restart the node', facts, { cause }));
+    };
+    worker.on('message', (answer: RecoveryAnswer) => this.#receive(slot, answer));
+    worker.on('error', failed);
+    worker.on('messageerror', failed);
+    worker.on('exit', (exitCode) => failed(new Error(`exit code ${exitCode}`)));
+    return slot;
+  }
+
+  /** After the current turn, so that its requests travel together. */
+  #scheduleDispatch(): void {
+    if (this.#dispatchScheduled) return;
+    this.#dispatchScheduled = true;
+    setImmediate(() => {
+      this.#dispatchScheduled = false;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    while (this.#failure === undefined && this.#queueStart < this.#queue.length) {
+      const slot = this.#slots.reduce((least, other) => (other.batches.size < least.batches.size ? other : least));
+      if (slot.batches.size >= BATCHES_PER_WORKER) return;
+      this.#send(slot, this.#nextJobs());
+    }
+  }
+
+  #nextJobs(): Job[] {
+    const jobs = this.#queue.slice(this.#queueStart, this.#queueStart + BATCH_TRANSACTIONS);
+    this.#queueStart += jobs.length;
+    if (this.#queueStart === this.#queue.length || this.#queueStart > 10_000) {
+      this.#queue = this.#queue.slice(this.#queueStart);
+      this.#queueStart = 0;
+    }
+    return jobs;
+  }
+
+  #send(slot: WorkerSlot, jobs: readonly Job[]): void {
+    const lengths = jobs.map(({ raw }) => raw.length);
+    const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+    let offset = 0;
+    for (const { raw } of jobs) {
+      bytes.set(raw, offset);
+      offset += raw.length;
+    }
+    const id = this.#nextBatchId++;
+    slot.batches.set(id, jobs);
+    const request: RecoveryRequest = { id, bytes, lengths };
+    slot.worker.postMessage(request, [bytes.buffer]);
+  }
+
+  #receive(slot: WorkerSlot, { id, senders, failures }: RecoveryAnswer): void {
+    const jobs = slot.batches.get(id) ?? [];
+    slot.batches.delete(id);
+    const failureAt = new Map(failures.map((failure) => [failure.index, failure]));
+    jobs.forEach((job, index) => {
+      this.#running.delete(job.key);
+      const failure = failureAt.get(index);
+      if (failure !== undefined) {
+        job.reject(new NodeError(failure.kind, failure.message, failure.facts));
+        return;
+      }
+      const recovered = { sender: senders.slice(index * ADDRESS_BYTES, (index + 1) * ADDRESS_BYTES) };
+      this.#remember(job.key, recovered);
+      job.resolve(recovered);
+    });
+    this.#dispatch();
+  }
+
+  #remember(key: string, recovered: RecoveredSender): void {
+    this.#cache.set(key, recovered);
+    if (this.#cache.size <= this.#maxCached) return;
+    const oldest = this.#cache.keys().next();
+    if (oldest.done !== true) this.#cache.delete(oldest.value);
+  }
+
+  #fail(failure: NodeError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = failure;
+    const waiting = [
+      ...this.#slots.flatMap(({ batches }) => [...batches.values()].flat()),
+      ...this.#queue.slice(this.#queueStart),
+    ];
+    for (const { batches } of this.#slots) batches.clear();
+    this.#queue = [];
+    this.#queueStart = 0;
+    this.#running.clear();
+    for (const { reject } of waiting) reject(failure);
+  }
+}

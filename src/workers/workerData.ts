@@ -1,0 +1,23 @@
+/** What each worker is started with. Configuration crosses in its portable form. */
+import type { MessagePort } from 'node:worker_threads';
+import type { Bytes } from '../common/bytes.ts';
+import type { PortableConfig } from '../common/config.ts';
+
+export interface ChainWorkerData {
+  readonly config: PortableConfig;
+  readonly nodeVersion: string;
+  readonly nodeId: Bytes;
+  readonly bootId: Bytes;
+  readonly projections: MessagePort;
+  readonly rpc: MessagePort;
+}
+
+export interface ProjectionsWorkerData {
+  readonly config: PortableConfig;
+  readonly chain: MessagePort;
+}
+
+export interface RpcWorkerData {
+  readonly config: PortableConfig;
+  readonly chain: MessagePort;
+}
