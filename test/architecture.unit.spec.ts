@@ -14,7 +14,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   log: ['protocol', 'common'],
   store: ['vm', 'protocol', 'common'],
   projections: ['store', 'protocol', 'common'],
-  genesis: ['protocol', 'common'],
+  genesis: ['log', 'protocol', 'common'],
   consumers: ['log', 'store', 'projections', 'vm', 'protocol', 'common'],
   producers: ['log', 'store', 'projections', 'vm', 'protocol', 'common'],
   rpc: ['projections', 'vm', 'protocol', 'common'],
@@ -28,7 +28,7 @@ const OWNED_PACKAGES: Record<string, readonly string[]> = {
   '@kafkajs/confluent-schema-registry': ['log'],
   avsc: ['log'],
   'rocksdb-native': ['store'],
-  koa: ['rpc'],
+  koa: ['rpc', 'common'],
   'prom-client': ['common'],
 };
 

@@ -26,7 +26,7 @@ export function fromHex(hex: string): Bytes {
 
 /** A short string that is equal exactly when the bytes are equal: a key for Maps. */
 export function bytesKey(bytes: Bytes): string {
-  return asBuffer(bytes).latin1Slice();
+  return asBuffer(bytes).toString('latin1');
 }
 
 /** The inverse of `bytesKey`. */

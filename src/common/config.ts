@@ -1,5 +1,5 @@
 /**
- * The configuration of the node: defaults < file < environment < flags, checked as a whole (spec: config B.1, B.2, B.5).
+ * The configuration of the node: defaults < profile < file < environment < flags, checked as a whole (spec: config B.1, B.2, B.5).
  * Every problem is reported at once; secrets are never printed.
  */
 import { readFileSync } from 'node:fs';
@@ -52,6 +52,8 @@ export class ConfigError extends NodeError<{ code: 'CONFIG_INVALID'; problems: r
 }
 
 export interface ConfigSources {
+  /** Other defaults, as text: what a whole set-up starts from. Gives way to any choice that excludes it. */
+  readonly profile?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** By option name; dashes and camelCase are accepted as command-line parsers give them. */
   readonly flags?: Readonly<Record<string, unknown>>;
@@ -242,7 +244,13 @@ export function loadConfig(sources: ConfigSources): { config: Config; warnings: 
     for (const [name, value] of reader.given) given.set(name, value);
   };
 
-  const { env = {}, flags = {}, file } = sources;
+  const { profile = {}, env = {}, flags = {}, file } = sources;
+  readSource((reader) => {
+    for (const [name, value] of Object.entries(profile)) {
+      reader.read(name, value, { label: `profile: ${name}`, isJson: false, mayBeForeign: false });
+    }
+  });
+  const fromProfile = new Map(given);
   if (file !== undefined) {
     readSource((reader) => {
       let parsed: unknown;
@@ -303,7 +311,8 @@ export function loadConfig(sources: ConfigSources): { config: Config; warnings: 
 
   if (config.configStrict) problems.push(...unknown);
   else warnings.push(...unknown);
-  problems.push(...impossibleCombinations(config, new Set(given.keys())));
+  const chosen = new Set([...given].filter(([name, value]) => fromProfile.get(name) !== value).map(([name]) => name));
+  problems.push(...impossibleCombinations(config, { given: new Set(given.keys()), chosen }));
   if (problems.length > 0) throw new ConfigError(problems);
   return { config: Object.freeze(config), warnings };
 }
@@ -342,18 +351,25 @@ const OPERATOR_KEYS = [
   ['l1_sender_operator_execute_pk', 'l1SenderOperatorExecutePk'],
 ] as const;
 
+interface GivenNames {
+  /** By any source. */
+  readonly given: ReadonlySet<OptionName>;
+  /** By any source but the profile. */
+  readonly chosen: ReadonlySet<OptionName>;
+}
+
 /** spec: config B.2 and B.5, as far as the configuration alone can tell. */
-function impossibleCombinations(config: Config, given: ReadonlySet<OptionName>): string[] {
+function impossibleCombinations(config: Config, names: GivenNames): string[] {
   return [
-    ...roleProblems(config, given),
-    ...kafkaProblems(config, given),
+    ...roleProblems(config, names),
+    ...kafkaProblems(config, names.chosen),
     ...limitProblems(config),
     ...operatorKeyProblems(config),
     ...portProblems(config),
   ];
 }
 
-function roleProblems(config: Config, given: ReadonlySet<OptionName>): string[] {
+function roleProblems(config: Config, { given, chosen }: GivenNames): string[] {
   const problems: string[] = [];
   const isFedOverTcp = config.sequencerBlockReplayDownloadAddress !== undefined;
   if (given.has('sequencer_block_replay_download_address') && !isFedOverTcp && config.nodeRole === 'main') {
@@ -368,7 +384,7 @@ function roleProblems(config: Config, given: ReadonlySet<OptionName>): string[] 
   if (isFedOverTcp && config.generalMainNodeRpcUrl === undefined) {
     problems.push('general_main_node_rpc_url is missing: a node fed over TCP reads the genesis from there');
   }
-  if (config.kafkaBrokers !== undefined && given.has('event_log_path')) {
+  if (config.kafkaBrokers !== undefined && chosen.has('event_log_path')) {
     problems.push('event_log_path and kafka_brokers exclude each other: a node has one log');
   }
   if (
@@ -383,7 +399,7 @@ function roleProblems(config: Config, given: ReadonlySet<OptionName>): string[] 
   }
   if (config.nodeRole === 'external') {
     for (const name of MAIN_SWITCHES) {
-      if (given.has(name) && OPTIONS[name] !== undefined && enabled(config, name)) {
+      if (given.has(name) && enabled(config, name)) {
         problems.push(`${name}=true is only possible on a main node`);
       }
     }
@@ -391,7 +407,6 @@ function roleProblems(config: Config, given: ReadonlySet<OptionName>): string[] 
     const missing = [
       ['genesis_chain_id', config.genesisChainId],
       ['genesis_bridgehub_address', config.genesisBridgehubAddress],
-      ['genesis_genesis_input_path', config.genesisGenesisInputPath],
     ] as const;
     for (const [name, value] of missing) {
       if (value === undefined) problems.push(`${name} is missing: a main node needs it`);
@@ -411,7 +426,7 @@ function enabled(config: Config, name: (typeof MAIN_SWITCHES)[number]): boolean 
   return name === 'prover_api_enabled' ? config.proverApiEnabled : config.l1SenderEnabled;
 }
 
-function kafkaProblems(config: Config, given: ReadonlySet<OptionName>): string[] {
+function kafkaProblems(config: Config, chosen: ReadonlySet<OptionName>): string[] {
   const problems: string[] = [];
   const protocol = config.kafkaSecurityProtocol;
   const isSasl = protocol.startsWith('sasl_');
@@ -420,7 +435,7 @@ function kafkaProblems(config: Config, given: ReadonlySet<OptionName>): string[]
   const sslOptions = ['kafka_ssl_ca_file', 'kafka_ssl_cert_file', 'kafka_ssl_key_file'] as const;
   if (!isSasl) {
     for (const name of saslOptions) {
-      if (given.has(name))
+      if (chosen.has(name))
         problems.push(`${name} needs kafka_security_protocol sasl_plaintext or sasl_ssl, not ${protocol}`);
     }
   } else if (config.kafkaSaslMechanism === undefined) {
@@ -432,7 +447,7 @@ function kafkaProblems(config: Config, given: ReadonlySet<OptionName>): string[]
   }
   if (!isSsl) {
     for (const name of sslOptions) {
-      if (given.has(name)) problems.push(`${name} needs kafka_security_protocol ssl or sasl_ssl, not ${protocol}`);
+      if (chosen.has(name)) problems.push(`${name} needs kafka_security_protocol ssl or sasl_ssl, not ${protocol}`);
     }
   }
   if ((config.kafkaSslCertFile === undefined) !== (config.kafkaSslKeyFile === undefined)) {
@@ -460,6 +475,9 @@ function limitProblems(config: Config): string[] {
   const problems: string[] = [];
   if (config.rpcSendRawTransactionSyncTimeoutMs > config.rpcSendRawTransactionSyncTimeoutMaxMs) {
     problems.push('rpc_send_raw_transaction_sync_timeout is above rpc_send_raw_transaction_sync_timeout_max');
+  }
+  if (config.eventLogReadDelayMs > 0 && !config.development) {
+    problems.push('event_log_read_delay is for trying out: it needs development=true');
   }
   if (config.sequencerBlockGasLimit === 0n)
     problems.push('sequencer_block_gas_limit is 0: no transaction would fit a block');

@@ -127,15 +127,13 @@ export const OPTIONS = {
     t.optional(t.address),
     Uint8Array.from(Buffer.from('8bd76a67b984e8f0b902a82220a90fc45d9738a9', 'hex')),
     'Bridgehub on L1; an external node takes it from the log',
-    main,
+    laterMain,
   ),
   genesis_chain_id: option(t.optional(t.u64), 270n, 'L2 chain id; an external node uses it for the topic name'),
-  genesis_genesis_input_path: option(
-    t.optional(t.path),
-    './genesis/genesis.json',
-    'genesis input; an external node takes it from the log',
-    main,
-  ),
+  genesis_genesis_input_path: optional(t.path, 'genesis input; none: the built-in development genesis', {
+    ...laterMain,
+    defaultText: 'none: the built-in development genesis',
+  }),
 
   // kafka_*
   kafka_brokers: optional(
@@ -200,6 +198,12 @@ export const OPTIONS = {
     'blocks built ahead of acceptance; nothing of them is visible',
   ),
 
+  event_log_read_delay: option(
+    t.duration({ maxMs: 60_000 }),
+    0,
+    'for trying out a slow log: every entry is read so much later; needs `development`',
+  ),
+
   // sequencer_*
   sequencer_block_replay_download_address: optional(
     t.socket,
@@ -252,6 +256,7 @@ export const OPTIONS = {
   // rpc_*
   rpc_enabled: option(t.boolean, true, 'serve JSON-RPC'),
   rpc_address: option(t.socket, anyHost(3050), 'JSON-RPC over HTTP'),
+  rpc_eth_call_gas: option(t.u64, 10_000_000n, 'gas of an eth_call that names none'),
   rpc_max_connections: option(positive, 1_000, 'open connections'),
   rpc_max_request_size: option(
     t.size({ minBytes: 1024, maxBytes: 256 * MIB, plainUnit: 'mib' }),

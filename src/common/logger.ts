@@ -4,7 +4,7 @@
  */
 import { isatty } from 'node:tty';
 import { pino } from 'pino';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 import { toHex } from './bytes.ts';
 import type { LogFilter } from './configTypes.ts';
 import { NodeError } from './errors.ts';
@@ -29,6 +29,10 @@ export interface Logger {
   isLevelEnabled(level: string): boolean;
 }
 
+interface Destination {
+  write(line: string): void;
+}
+
 export interface LoggerOptions {
   readonly format: 'terminal' | 'json';
   readonly useColor: boolean;
@@ -36,7 +40,7 @@ export interface LoggerOptions {
   /** On every line, for instance `{ role, chain_id }`. */
   readonly context?: object;
   /** Standard output by default. */
-  readonly destination?: { write(line: string): void };
+  readonly destination?: Destination;
 }
 
 const BYTES_SHOWN_MAX = 64;
@@ -76,8 +80,8 @@ function loggableError(error: Error, depth: number): Record<string, unknown> {
   };
 }
 
-function prettyStream(options: LoggerOptions): pino.DestinationStream {
-  return pretty({
+function prettyDestination(options: LoggerOptions, destination: Destination): Destination {
+  const prettify = prettyFactory({
     colorize: options.useColor && options.destination === undefined && isatty(STANDARD_OUTPUT),
     singleLine: true,
     timestampKey: 'ts',
@@ -87,20 +91,13 @@ function prettyStream(options: LoggerOptions): pino.DestinationStream {
       const component = typeof log['component'] === 'string' ? `${log['component']}: ` : '';
       return component + String(log[messageKey]);
     },
-    // our own destination is given as a stream by `createLogger`
-    destination: options.destination === undefined ? STANDARD_OUTPUT : toWritable(options.destination),
-    sync: true,
   });
-}
-
-function toWritable(destination: { write(line: string): void }): NodeJS.WritableStream {
-  // pino-pretty only ever calls write
-  return destination as unknown as NodeJS.WritableStream;
+  return { write: (line) => destination.write(prettify(line)) };
 }
 
 function wrap(logger: pino.Logger, filter: LogFilter): Logger {
   const method = (level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'): LogMethod =>
-    logger[level].bind(logger) as LogMethod;
+    logger[level].bind(logger);
   return {
     trace: method('trace'),
     debug: method('debug'),
@@ -118,11 +115,9 @@ function wrap(logger: pino.Logger, filter: LogFilter): Logger {
 }
 
 export function createLogger(options: LoggerOptions): Logger {
-  const { filter, format, destination } = options;
-  const stream =
-    format === 'terminal'
-      ? prettyStream(options)
-      : (destination ?? pino.destination({ fd: STANDARD_OUTPUT, sync: true }));
+  const { filter, format } = options;
+  const destination = options.destination ?? pino.destination({ fd: STANDARD_OUTPUT, sync: true });
+  const stream = format === 'terminal' ? prettyDestination(options, destination) : destination;
   const logger = pino(
     {
       level: filter.level,

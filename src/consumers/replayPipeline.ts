@@ -115,7 +115,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
         if (isCaughtUp(item.value)) {
           next = items.next();
           next.catch(() => undefined);
-          await this.#caughtUp();
+          await this.#caughtUp(item.value.end);
           continue;
         }
         const prepared = this.#prepare(item.value);
@@ -224,7 +224,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     });
   }
 
-  async #caughtUp(): Promise<void> {
+  async #caughtUp(end: number): Promise<void> {
     const { genesis, log, leadership, onCaughtUp } = this.#options;
     if (this.#fold.logId === undefined) {
       if (genesis === undefined || this.#isGenesisAppended) return;
@@ -232,7 +232,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
       await log.append([encodeEntry(genesis())]);
       return;
     }
-    leadership.onCaughtUp(this.#fold);
+    leadership.onCaughtUp(this.#fold, end);
     onCaughtUp(this.#fold);
   }
 

@@ -15,6 +15,8 @@ export interface EmbeddedLogOptions {
   readonly path: string;
   /** Tails a log that another process writes. */
   readonly readOnly?: boolean;
+  /** Most pages of 64 KiB the file may have; the disk counts as full beyond. */
+  readonly maxPages?: number;
 }
 
 const FILE = 'log.sqlite';
@@ -64,6 +66,7 @@ export class EmbeddedEventLog implements EventLog {
       database = new DatabaseSync(file, { readOnly: this.#isReadOnly });
       this.#database = database;
       if (!this.#isReadOnly) prepareFile(database);
+      if (options.maxPages !== undefined) database.exec(`PRAGMA max_page_count=${options.maxPages}`);
       this.#statements = prepareStatements(database, this.#path, this.#isReadOnly);
       this.#end = this.#readEnd();
     } catch (error) {

@@ -3,15 +3,23 @@ import { bytesKey, type Bytes } from '../common/bytes.ts';
 import { type KeyValueStore, StoreBatch } from '../store/keyValueStore.ts';
 import type { StoreTx } from './projection.ts';
 
+type ReadableStore = Pick<KeyValueStore, 'getMany'>;
+
 export class PendingWrites implements StoreTx {
   readonly batch = new StoreBatch();
-  readonly #store: KeyValueStore;
+  #base: ReadableStore;
   /** Newest change per key, of the first `#indexed` changes: filled on reads only, as most projections only write. */
   readonly #changes = new Map<string, Bytes | undefined>();
   #indexed = 0;
 
-  constructor(store: KeyValueStore) {
-    this.#store = store;
+  /** `base`: the store, or earlier writes that are still on their way into it. */
+  constructor(base: ReadableStore) {
+    this.#base = base;
+  }
+
+  /** What the base was waiting for has been written. */
+  rebase(store: ReadableStore): void {
+    this.#base = store;
   }
 
   put(key: Bytes, value: Bytes): void {
@@ -30,7 +38,7 @@ export class PendingWrites implements StoreTx {
   async getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
     this.#index();
     const stored = keys.filter((key) => !this.#changes.has(bytesKey(key)));
-    const values = await this.#store.getMany(stored);
+    const values = await this.#base.getMany(stored);
     let next = 0;
     return keys.map((key) => {
       const name = bytesKey(key);

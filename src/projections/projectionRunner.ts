@@ -1,7 +1,8 @@
 /**
  * Drives one projection along the journal: the only writer of its checkpoint. Data and checkpoint go into one atomic
  * write per entry, or per run of entries while catching up; what is at or below the checkpoint is skipped, so a crash
- * and a redelivery are the same harmless case (design.md D8, style.md core interfaces).
+ * and a redelivery are the same harmless case (design.md D8, style.md core interfaces). While one run is written the
+ * next is applied; it reads through the one on its way.
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,12 +10,12 @@ import { equalBytes, toHex, type Bytes } from '../common/bytes.ts';
 import type { Clock } from '../common/clock.ts';
 import { NodeError } from '../common/errors.ts';
 import { Turns } from '../common/turns.ts';
-import { PROJECTION_CHECKPOINT } from '../store/buckets.ts';
+import { StoreError } from '../store/errors.ts';
 import type { KeyValueStore } from '../store/keyValueStore.ts';
-import { type Checkpoint, encodeCheckpoint, readCheckpoint } from './checkpoint.ts';
+import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
 import { applyFailure, ProjectionError, rebuildAdvice } from './errors.ts';
 import { HeightWaiters } from './heightWaiters.ts';
-import { PendingWrites } from './pendingWrites.ts';
+import { type AppliedRun, blockOf, EntryRun, secondsSince } from './entryRun.ts';
 import type {
   Journal,
   JournalEntry,
@@ -24,23 +25,7 @@ import type {
   ProjectionState,
 } from './projection.ts';
 
-/** One write, for metrics (observability C.2). */
-export interface AppliedRun {
-  /** Of the last block applied. */
-  readonly height: number;
-  /** Of the next journal entry. */
-  readonly nextIndex: number;
-  readonly entries: number;
-  readonly blocks: number;
-  readonly transactions: number;
-  /** Of the last block applied, Unix seconds. */
-  readonly blockTimestamp: bigint;
-  /** Journal entries not applied yet. */
-  readonly lagEntries: number;
-  readonly readSeconds: number;
-  readonly applySeconds: number;
-  readonly writeSeconds: number;
-}
+export type { AppliedRun };
 
 export interface Progress {
   readonly done: number;
@@ -118,6 +103,11 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
   #state: ProjectionState;
   #failure: ProjectionError | undefined;
   #entriesSinceFlush = 0;
+  /** The newest run, which may be on its way into the store. */
+  #newestRun: EntryRun | undefined;
+  #writing: Promise<void> | undefined;
+  /** Of older versions' directories, once. */
+  #cleanUp: Promise<void> | undefined;
   #progress: { readonly startMs: number; readonly startIndex: number; nextReportMs: number } | undefined;
 
   private constructor(options: RunnerOptions<Reader>, store: KeyValueStore, checkpoint: Checkpoint | undefined) {
@@ -178,6 +168,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
       const logId = await this.#verifyCheckpoint(signal);
       await this.#follow(logId, signal, options.untilIndex ?? Infinity);
     } catch (error) {
+      await this.#writing?.catch(() => undefined);
       if (signal.aborted && !(error instanceof ProjectionError)) return;
       this.#failure = applyFailure(this.name, { index: this.nextIndex, height: this.height + 1 }, error);
       this.#setState('failed');
@@ -195,6 +186,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
     });
     this.#waiters.fail(this.#failure);
     try {
+      await this.#cleanUp;
       await this.#store.flush();
     } catch (error) {
       // What was written is in the write-ahead log all the same.
@@ -245,10 +237,14 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
     const { journal } = this.#options;
     const { readEntries, readBytes } = this.#limits;
     let ahead: { readonly from: number; readonly entries: Promise<readonly JournalEntry[]> } | undefined;
-    while (!signal.aborted && this.nextIndex < untilIndex) {
+    while (!signal.aborted && this.#appliedIndex < untilIndex) {
+      const from = this.#appliedIndex;
+      if (journal.end <= from) {
+        await this.#writing;
+        this.#updateState();
+        await journal.whenBeyond(from, signal);
+      }
       this.#updateState();
-      if (journal.end <= this.nextIndex) await journal.whenBeyond(this.nextIndex, signal);
-      const from = this.nextIndex;
       const start = performance.now();
       const entries = await (ahead?.from === from ? ahead.entries : journal.read(from, readEntries, readBytes));
       const readSeconds = secondsSince(start);
@@ -262,7 +258,13 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
       }
       await this.#applyAll(entries, { logId, readSeconds, untilIndex, signal });
     }
+    await this.#writing;
     this.#updateState();
+  }
+
+  /** Of the next journal entry to apply; ahead of the checkpoint by what is on its way. */
+  get #appliedIndex(): number {
+    return this.#newestRun?.nextIndex ?? this.nextIndex;
   }
 
   async #applyAll(
@@ -276,7 +278,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
   ): Promise<void> {
     const { logId, signal } = options;
     const turns = new Turns();
-    let run = new Run(this.#store, this.#checkpoint, { logId, readSeconds: options.readSeconds });
+    let run = this.#nextRun({ logId, readSeconds: options.readSeconds });
     let duplicates = 0;
     for (const entry of entries) {
       if (signal.aborted || entry.index >= options.untilIndex) break;
@@ -291,16 +293,35 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
         throw applyFailure(this.name, { index: entry.index, height: run.height + 1 }, error);
       }
       if (run.sizeBytes >= this.#limits.runBytes) {
-        await this.#write(run, signal);
-        run = new Run(this.#store, this.#checkpoint, { logId, readSeconds: 0 });
+        await this.#startWrite(run, signal);
+        run = this.#nextRun({ logId, readSeconds: 0 });
       }
       await turns.due();
     }
     if (duplicates > 0) this.#options.events?.duplicates?.(duplicates);
-    if (run.entries > 0) await this.#write(run, signal);
+    if (run.entries > 0) await this.#startWrite(run, signal);
   }
 
-  #assertNext(entry: JournalEntry, run: Run): void {
+  #nextRun(options: { readonly logId: Bytes; readonly readSeconds: number }): EntryRun {
+    return new EntryRun(
+      this.#newestRun?.writes ?? this.#store,
+      this.#newestRun?.checkpoint ?? this.#checkpoint,
+      options,
+    );
+  }
+
+  /** Waits until the run before is written, then lets this one be written. */
+  async #startWrite(run: EntryRun, signal: AbortSignal): Promise<void> {
+    run.finish();
+    await this.#writing;
+    run.writes.rebase(this.#store);
+    this.#newestRun = run;
+    this.#writing = this.#write(run, signal);
+    // It is awaited before anything else is written or waited for; until then a failure is nobody's.
+    this.#writing.catch(() => undefined);
+  }
+
+  #assertNext(entry: JournalEntry, run: EntryRun): void {
     if (entry.index !== run.nextIndex) throw this.#gap(run.nextIndex, entry);
     const block = blockOf(entry);
     if (block !== undefined && block.height !== run.height + 1) {
@@ -323,22 +344,23 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
   }
 
   /** Until it is written. A full disk pauses; the batch is the same at every attempt. */
-  async #write(run: Run, signal: AbortSignal): Promise<void> {
+  async #write(run: EntryRun, signal: AbortSignal): Promise<void> {
     const { events } = this.#options;
     const checkpoint = run.finish();
     const start = performance.now();
     for (let retryMs = this.#limits.retryMs; ; retryMs = Math.min(retryMs * 2, this.#limits.retryMsMax)) {
       try {
-        await this.#store.write(run.batch);
+        await this.#store.write(run.writes.batch);
         break;
       } catch (error) {
-        if (!isDiskFull(error) || !(error instanceof NodeError)) throw error;
+        if (!isDiskFull(error)) throw error;
         events?.error?.(error);
         this.#setState('paused');
         await this.#delay(retryMs, signal);
       }
     }
     this.#checkpoint = checkpoint;
+    if (this.#newestRun === run) this.#newestRun = undefined;
     if (this.#state === 'paused') this.#setState(this.#behindState);
     events?.applied?.({
       ...run.facts,
@@ -378,6 +400,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
 
   #updateState(): void {
     const lag = this.#options.journal.end - this.nextIndex;
+    if (this.#state === 'paused') return;
     if (lag <= 0) {
       if (this.#state !== 'live') this.#caughtUp();
     } else if (this.#state !== 'live' || lag > this.#limits.liveLagEntries) {
@@ -390,7 +413,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
     this.#reportProgress({ isFinal: true });
     this.#progress = undefined;
     this.#setState('live');
-    this.#removeOldVersions().catch((error: unknown) => {
+    this.#cleanUp ??= this.#removeOldVersions().catch((error: unknown) => {
       this.#options.events?.error?.(applyFailure(this.name, { index: this.nextIndex, height: this.height }, error));
     });
   }
@@ -431,124 +454,6 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
   }
 }
 
-/** Entries that go into one write. */
-class Run {
-  readonly #writes: PendingWrites;
-  readonly #logId: Bytes;
-  readonly #readSeconds: number;
-  #nextIndex: number;
-  #height: number;
-  #blockHash: Bytes | undefined;
-  #blockTimestamp = 0n;
-  #entries = 0;
-  #blocks = 0;
-  #transactions = 0;
-  #applySeconds = 0;
-
-  constructor(
-    store: KeyValueStore,
-    checkpoint: Checkpoint | undefined,
-    options: { readonly logId: Bytes; readonly readSeconds: number },
-  ) {
-    this.#writes = new PendingWrites(store);
-    this.#logId = options.logId;
-    this.#readSeconds = options.readSeconds;
-    this.#nextIndex = checkpoint?.nextIndex ?? 0;
-    this.#height = checkpoint?.height ?? -1;
-    this.#blockHash = checkpoint?.blockHash;
-  }
-
-  get nextIndex(): number {
-    return this.#nextIndex;
-  }
-
-  get height(): number {
-    return this.#height;
-  }
-
-  get entries(): number {
-    return this.#entries;
-  }
-
-  get sizeBytes(): number {
-    return this.#writes.batch.sizeBytes;
-  }
-
-  get batch(): PendingWrites['batch'] {
-    return this.#writes.batch;
-  }
-
-  get facts(): Omit<AppliedRun, 'lagEntries' | 'writeSeconds'> {
-    return {
-      height: this.#height,
-      nextIndex: this.#nextIndex,
-      entries: this.#entries,
-      blocks: this.#blocks,
-      transactions: this.#transactions,
-      blockTimestamp: this.#blockTimestamp,
-      readSeconds: this.#readSeconds,
-      applySeconds: this.#applySeconds,
-    };
-  }
-
-  async apply(projection: Projection<unknown>, entry: JournalEntry): Promise<void> {
-    const start = performance.now();
-    await projection.apply(entry, this.#writes);
-    this.#applySeconds += secondsSince(start);
-    this.#nextIndex = entry.index + 1;
-    this.#entries += 1;
-    const block = blockOf(entry);
-    if (block === undefined) return;
-    this.#blocks += 1;
-    this.#transactions += block.transactions;
-    this.#height = block.height;
-    this.#blockHash = block.blockHash;
-    this.#blockTimestamp = block.timestamp;
-  }
-
-  /** Adds the checkpoint; nothing may be applied afterwards. */
-  finish(): Checkpoint {
-    if (this.#blockHash === undefined)
-      throw new NodeError('invariant', 'a projection began without Genesis', { code: 'ASSERTION' });
-    const checkpoint = {
-      logId: this.#logId,
-      nextIndex: this.#nextIndex,
-      height: this.#height,
-      blockHash: new Uint8Array(this.#blockHash),
-    };
-    this.#writes.put(PROJECTION_CHECKPOINT, encodeCheckpoint(checkpoint));
-    return checkpoint;
-  }
-}
-
-interface AppliedBlock {
-  readonly height: number;
-  readonly blockHash: Bytes;
-  readonly timestamp: bigint;
-  readonly transactions: number;
-}
-
-/** The block of an entry, genesis included; undefined: an entry of another kind. */
-function blockOf({ event }: JournalEntry): AppliedBlock | undefined {
-  switch (event.kind) {
-    case 'Genesis':
-      return { height: 0, blockHash: event.blockHash, timestamp: event.header.timestamp, transactions: 0 };
-    case 'Block':
-      return {
-        height: event.height,
-        blockHash: event.output.blockHash,
-        timestamp: event.output.header.timestamp,
-        transactions: event.record.transactions.length,
-      };
-    default:
-      return undefined;
-  }
-}
-
-function isDiskFull(error: unknown): boolean {
-  return error instanceof NodeError && error.code === 'STORE_DISK_FULL';
-}
-
-function secondsSince(start: number): number {
-  return (performance.now() - start) / 1000;
+function isDiskFull(error: unknown): error is StoreError {
+  return error instanceof StoreError && error.code === 'STORE_DISK_FULL';
 }

@@ -14,7 +14,8 @@ export async function rebuildProjection<Reader>(options: RunnerOptions<Reader>, 
   await rm(projectionDirectory(dataDirectory, projection), { recursive: true, force: true });
   const runner = await ProjectionRunner.open({ ...options, isRebuild: true });
   try {
-    await runner.run(signal, { untilIndex: journal.end });
+    // An empty journal has no log id to wait for.
+    if (journal.end > 0) await runner.run(signal, { untilIndex: journal.end });
   } finally {
     await runner.close();
   }
@@ -39,7 +40,7 @@ export async function verifyProjection<Reader>(
   try {
     const rebuilt = await ProjectionRunner.open({ ...options, dataDirectory: aside, isRebuild: true });
     try {
-      await rebuilt.run(signal, { untilIndex: live.nextIndex });
+      if (live.nextIndex > 0) await rebuilt.run(signal, { untilIndex: live.nextIndex });
       signal.throwIfAborted();
       const exclude = [PROJECTION_CHECKPOINT];
       const ofLive = await digest(live.store, { exclude });

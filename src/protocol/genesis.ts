@@ -3,6 +3,7 @@ import {
   bytesKey,
   compareBytes,
   concatBytes,
+  EMPTY_BYTES,
   equalBytes,
   fromHex,
   toHex,

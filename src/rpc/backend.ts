@@ -79,7 +79,12 @@ export interface BlockOverrides {
 }
 
 export type SimulationResult =
-  | { readonly kind: 'success'; readonly returnData: Bytes; readonly gasUsed: bigint; /** estimate only */ readonly gas: bigint }
+  | {
+      readonly kind: 'success';
+      readonly returnData: Bytes;
+      readonly gasUsed: bigint;
+      /** estimate only */ readonly gas: bigint;
+    }
   | { readonly kind: 'revert'; readonly returnData: Bytes; readonly gasUsed: bigint }
   /** The transaction would not be valid: the name of the VM error (spec: execution 2). */
   | { readonly kind: 'invalid'; readonly error: string; readonly message: string }

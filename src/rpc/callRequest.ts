@@ -104,7 +104,11 @@ export function parseStateOverrides(value: unknown, name: string): readonly Stat
     throw invalidParams(`invalid ${name}: more than ${MAX_OVERRIDDEN_ACCOUNTS} accounts`);
   }
   return accounts.map(([address, account]) =>
-    parseAccountOverride(parseAddress(address, `${name} key`), parseObject(account, `${name}.${address}`), `${name}.${address}`),
+    parseAccountOverride(
+      parseAddress(address, `${name} key`),
+      parseObject(account, `${name}.${address}`),
+      `${name}.${address}`,
+    ),
   );
 }
 
@@ -137,7 +141,8 @@ function shortName(name: string): string {
 
 function parseSlots(value: unknown, name: string): readonly (readonly [slot: Bytes, value: Bytes])[] {
   const slots = Object.entries(parseObject(value, name));
-  if (slots.length > MAX_OVERRIDDEN_SLOTS) throw invalidParams(`invalid ${name}: more than ${MAX_OVERRIDDEN_SLOTS} slots`);
+  if (slots.length > MAX_OVERRIDDEN_SLOTS)
+    throw invalidParams(`invalid ${name}: more than ${MAX_OVERRIDDEN_SLOTS} slots`);
   return slots.map(([slot, word]) => [parseStorageKey(slot, `${name} key`), parseHash(word, `${name}.${slot}`)]);
 }
 
@@ -174,7 +179,10 @@ function parseBlockHashes(value: unknown, name: string): readonly (readonly [num
   return entries.map(([number, hash]) => {
     // Keys of a JSON object are strings: decimal in geth, hex elsewhere.
     const isDecimal = /^(0|[1-9][0-9]{0,19})$/.test(number);
-    return [isDecimal ? BigInt(number) : parseQuantity(number, `${name} key`, U64_MAX), parseHash(hash, `${name}.${number}`)];
+    return [
+      isDecimal ? BigInt(number) : parseQuantity(number, `${name} key`, U64_MAX),
+      parseHash(hash, `${name}.${number}`),
+    ];
   });
 }
 
@@ -215,10 +223,14 @@ function callType(fields: CallFields): SimulatedCall['type'] {
   if (fields.type === BigInt(L1_PRIORITY_TYPE)) return L1_PRIORITY_TYPE;
   if (fields.type === BigInt(UPGRADE_TYPE)) throw invalidArgument('upgrade transactions cannot be estimated');
   if (fields.hasAuthorizations) {
-    throw invalidArgument('transaction type not supported: EIP-7702 transactions are not supported: transaction type not valid');
+    throw invalidArgument(
+      'transaction type not supported: EIP-7702 transactions are not supported: transaction type not valid',
+    );
   }
   if (fields.hasBlobs) {
-    throw invalidArgument('transaction type not supported: EIP-4844 transactions are not supported: transaction type not valid');
+    throw invalidArgument(
+      'transaction type not supported: EIP-4844 transactions are not supported: transaction type not valid',
+    );
   }
   if (fields.maxFeePerGas !== undefined || fields.maxPriorityFeePerGas !== undefined) return 2;
   return fields.accessList === undefined ? 0 : 1;
@@ -239,7 +251,8 @@ export function simulatedCall(fields: CallFields, overrides: CallOverrides, targ
   const gasPrice = callGasPrice(fields, blockOverrides.baseFeePerGas ?? context.eip1559BaseFee);
   const type = callType(fields);
   const blockGasLimit = blockOverrides.gasLimit ?? context.gasLimit;
-  const defaultGas = kind === 'estimate' ? undefined : target.defaultGas < blockGasLimit ? target.defaultGas : blockGasLimit;
+  const defaultGas =
+    kind === 'estimate' ? undefined : target.defaultGas < blockGasLimit ? target.defaultGas : blockGasLimit;
   return {
     kind,
     blockNumber,

@@ -49,7 +49,9 @@ interface Call {
   readonly params: readonly unknown[];
 }
 
-type Entry = { readonly kind: 'call'; readonly call: Call } | { readonly kind: 'invalid'; readonly id: string; readonly error: RpcError };
+type Entry =
+  | { readonly kind: 'call'; readonly call: Call }
+  | { readonly kind: 'invalid'; readonly id: string; readonly error: RpcError };
 
 export function errorReply(id: string, error: RpcError): string {
   const { rpcCode: code, message, data } = error;

@@ -57,10 +57,15 @@ export class RpcError extends NodeError<RpcErrorFacts> {
   }
 }
 
+/** `instanceof` alone leaves the facts without a type. */
+export function isNodeError(error: unknown): error is NodeError {
+  return error instanceof NodeError;
+}
+
 /** The answer that an error stands for; errors of other threads have lost their class and keep their facts. */
 export function asRpcError(error: unknown): RpcError | undefined {
   if (error instanceof RpcError) return error;
-  if (!(error instanceof NodeError)) return undefined;
+  if (!isNodeError(error)) return undefined;
   const { code, rpcCode, data } = error.facts;
   if (typeof rpcCode !== 'number') return undefined;
   return new RpcError(rpcCode, error.message, { data, cause: error, facts: { code } });
@@ -146,7 +151,8 @@ export function submissionError(
   const { code, message } = refusal;
   const rpcCode = SUBMISSION_CODES.get(code);
   if (rpcCode !== undefined) return new SubmissionError(rpcCode, message, { ...options, code });
-  const lead = SUBMISSION_LEADS.get(code) ?? (code.startsWith('SIGNATURE_') ? 'invalid transaction signature' : undefined);
+  const lead =
+    SUBMISSION_LEADS.get(code) ?? (code.startsWith('SIGNATURE_') ? 'invalid transaction signature' : undefined);
   if (lead === undefined) return undefined;
   return new SubmissionError(RPC_CODE.invalidParams, `${lead}: ${message}`, { ...options, code });
 }

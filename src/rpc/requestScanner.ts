@@ -92,8 +92,7 @@ export class RequestScanner {
       return;
     }
     if (this.#keyLetters === NO_KEY) return;
-    const isNext =
-      (this.#keyLetters === 0 && byte === LETTER_I) || (this.#keyLetters === 1 && byte === LETTER_D);
+    const isNext = (this.#keyLetters === 0 && byte === LETTER_I) || (this.#keyLetters === 1 && byte === LETTER_D);
     this.#keyLetters = isNext ? this.#keyLetters + 1 : 3;
   }
 

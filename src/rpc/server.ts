@@ -61,18 +61,21 @@ type BodyResult =
 class BodyReader {
   readonly #maxBytes: number;
   readonly #maxTotalBytes: number;
+  readonly #maxDiscardedBytes: number;
   readonly #limits: ScanLimits;
   #totalBytes = 0;
 
   constructor(maxBytes: number, limits: ScanLimits) {
     this.#maxBytes = maxBytes;
     this.#maxTotalBytes = maxBytes * MAX_BUFFERED_REQUESTS;
+    // What a client has usually sent by the time it reads the refusal.
+    this.#maxDiscardedBytes = 2 * maxBytes + 65_536;
     this.#limits = limits;
   }
 
   read(request: IncomingMessage): Promise<BodyResult> {
     if (Number(request.headers['content-length'] ?? 0) > this.#maxBytes) {
-      discard(request, this.#maxBytes);
+      discard(request, this.#maxDiscardedBytes);
       return Promise.resolve({ kind: 'tooBig' });
     }
     const scanner = new RequestScanner(this.#limits);
@@ -84,7 +87,7 @@ class BodyReader {
         // The connection may still fail while the answer is prepared; that concerns nobody.
         request.on('error', () => {});
         this.#totalBytes -= length;
-        if (result.kind !== 'body' && result.kind !== 'gone') discard(request, this.#maxBytes);
+        if (result.kind !== 'body' && result.kind !== 'gone') discard(request, this.#maxDiscardedBytes);
         resolve(result);
       };
       const onData = (chunk: Buffer): void => {
@@ -98,7 +101,11 @@ class BodyReader {
       };
       const onEnd = (): void => {
         const [only] = chunks;
-        finish({ kind: 'body', body: only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks), scanner });
+        finish({
+          kind: 'body',
+          body: only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks),
+          scanner,
+        });
       };
       const onGone = (): void => finish({ kind: 'gone' });
       request.on('data', onData).on('end', onEnd).on('close', onGone).on('error', onGone);
@@ -126,7 +133,10 @@ function isJson(contentType: string | undefined): boolean {
 
 async function allowOrigins(ctx: Context, next: Next): Promise<void> {
   ctx.set('Access-Control-Allow-Origin', '*');
-  if (ctx.method !== 'OPTIONS') return next();
+  if (ctx.method !== 'OPTIONS') {
+    await next();
+    return;
+  }
   ctx.set('Access-Control-Allow-Methods', 'POST');
   ctx.set('Access-Control-Allow-Headers', 'content-type');
   ctx.set('Access-Control-Max-Age', '86400');

@@ -2,9 +2,9 @@
  * The chain store: `state` (all history) and the journal, with the checkpoint of the log fold, in one store. Every
  * accepted entry is one atomic write (design.md 5 step 4). Written by the replay pipeline alone.
  */
-import { type Bytes, ZERO_32, concatBytes, equalBytes, readU64be, u64be } from '../common/bytes.ts';
+import { type Bytes, ZERO_32, concatBytes, readU64be, u64be } from '../common/bytes.ts';
 import { NodeError, assert } from '../common/errors.ts';
-import type { BlockHeader, BlockOutput, Preimage, StorageWrite } from '../protocol/blockOutput.ts';
+import type { BlockHeader, Preimage, StorageWrite } from '../protocol/blockOutput.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
 import { L1_PRIORITY_TYPE } from '../protocol/transaction.ts';
 import { nextBlockHashes } from '../protocol/blockHeader.ts';
@@ -14,7 +14,7 @@ import type { MissingKey } from '../vm/loadedState.ts';
 import { CHAIN, chainKey } from './buckets.ts';
 import { decodeJournalEntry, encodeJournalEntry } from './journalCodec.ts';
 import type { BlockRecord, CanonicalBlock, JournalEntry } from './journal.ts';
-import { type KeyValueStore, StoreBatch } from './keyValueStore.ts';
+import { type KeyValueStore, type RangeOptions, StoreBatch } from './keyValueStore.ts';
 
 /** The newest accepted block, and what the next one needs from it. */
 export interface ChainHead {
@@ -251,6 +251,12 @@ export class ChainStore {
 /** The id the first L1 priority transaction after this block must have (spec: replay-record 5). */
 export function nextL1PriorityId(record: BlockRecord): bigint {
   return record.startingL1PriorityId + BigInt(record.transactions.filter((raw) => raw[0] === L1_PRIORITY_TYPE).length);
+}
+
+/** Key ranges for digests: `state` is the same on every node of a chain, `journal` holds positions of its log too. */
+export function chainRanges(part: 'state' | 'journal'): readonly RangeOptions[] {
+  const buckets = part === 'state' ? [CHAIN.latest, CHAIN.history, CHAIN.preimage, CHAIN.blockHash] : [CHAIN.journal, CHAIN.journalIndex];
+  return buckets.map((bucket) => ({ gte: new Uint8Array([bucket]), lt: new Uint8Array([bucket + 1]) }));
 }
 
 function emptyRing(): Bytes[] {

@@ -2,7 +2,7 @@
  * Journal entries as bytes: how they lie in the chain store and cross threads. Compact and quick rather than
  * self-describing; the first byte is the version of the layout.
  */
-import { asBuffer, equalBytes, isZero, padAddress, type Bytes } from '../common/bytes.ts';
+import { compareBytes, isZero, padAddress, type Bytes } from '../common/bytes.ts';
 import { BLOOM_LENGTH } from '../protocol/bloom.ts';
 import type {
   BlockHeader,
@@ -319,7 +319,7 @@ function readState(reader: ByteReader): StateChanges {
 
 function writeStorageWrite(write: StorageWrite): void {
   const { slot, accountRecord } = write;
-  const isAccountSlot = isPaddedAddress(slot) && equalBytes(write.address, ACCOUNT_PROPERTIES_ADDRESS);
+  const isAccountSlot = isPaddedAddress(slot) && compareBytes(write.address, ACCOUNT_PROPERTIES_ADDRESS) === 0;
   writer.byte((isAccountSlot ? ACCOUNT_SLOT : 0) | (accountRecord ? HAS_RECORD : 0));
   writer.fixed(write.flatKey, HASH);
   writer.fixed(write.value, HASH);
@@ -369,8 +369,8 @@ class RecordIndex {
       const index = this.#table[at] ?? -1;
       if (index < 0) return -1;
       const write = this.#writes[index];
-      if (write?.accountRecord !== undefined && equalBytes(write.value, hash)) {
-        return equalBytes(write.accountRecord, bytes) ? index : -1;
+      if (write?.accountRecord !== undefined && compareBytes(write.value, hash) === 0) {
+        return compareBytes(write.accountRecord, bytes) === 0 ? index : -1;
       }
     }
   }
@@ -384,6 +384,6 @@ class RecordIndex {
   }
 
   #start(hash: Bytes): number {
-    return asBuffer(hash).readUInt32BE(0) & this.#mask;
+    return (((hash[0] ?? 0) << 24) | ((hash[1] ?? 0) << 16) | ((hash[2] ?? 0) << 8) | (hash[3] ?? 0)) & this.#mask;
   }
 }

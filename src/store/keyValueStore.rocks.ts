@@ -1,6 +1,6 @@
 /** KeyValueStore on RocksDB, the only importer of rocksdb-native (design.md D8). */
 import RocksDB from 'rocksdb-native';
-import type { Bytes } from '../common/bytes.ts';
+import { compareBytes, type Bytes } from '../common/bytes.ts';
 import { storeClosed, storeFailure } from './errors.ts';
 import type { KeyValueStore, RangeOptions, StoreBatch } from './keyValueStore.ts';
 import { claimStoreDirectory } from './storeFormat.ts';
@@ -87,7 +87,7 @@ class RocksStore implements KeyValueStore {
   }
 
   async *range(options: RangeOptions): AsyncGenerator<readonly [Bytes, Bytes]> {
-    let { gt, gte, lt, lte } = options;
+    let { gt, gte, lt, lte } = singleBounds(options);
     let left = options.limit ?? Infinity;
     let step = STEP_FIRST;
     while (left > 0) {
@@ -159,9 +159,25 @@ function owned(bytes: Uint8Array): Bytes {
   return new Uint8Array(bytes);
 }
 
-function defined(bounds: { [name in 'gt' | 'gte' | 'lt' | 'lte']: Bytes | undefined }): {
-  [name in 'gt' | 'gte' | 'lt' | 'lte']?: Bytes;
-} {
-  const { gt, gte, lt, lte } = bounds;
+interface Bounds {
+  readonly gt: Bytes | undefined;
+  readonly gte: Bytes | undefined;
+  readonly lt: Bytes | undefined;
+  readonly lte: Bytes | undefined;
+}
+
+/** The stricter bound of either side: the engine's iterator is wrong when it gets both. */
+function singleBounds({ gt, gte, lt, lte }: RangeOptions): Bounds {
+  const isGtStricter = gt !== undefined && (gte === undefined || compareBytes(gt, gte) >= 0);
+  const isLtStricter = lt !== undefined && (lte === undefined || compareBytes(lt, lte) <= 0);
+  return {
+    gt: isGtStricter ? gt : undefined,
+    gte: isGtStricter ? undefined : gte,
+    lt: isLtStricter ? lt : undefined,
+    lte: isLtStricter ? undefined : lte,
+  };
+}
+
+function defined({ gt, gte, lt, lte }: Bounds): { [Name in keyof Bounds]?: Bytes } {
   return { ...(gt && { gt }), ...(gte && { gte }), ...(lt && { lt }), ...(lte && { lte }) };
 }

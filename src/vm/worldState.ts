@@ -54,6 +54,8 @@ export class WorldState {
 
   /** Number of the running transaction, from 1 on; counts attempts. */
   transaction = 0;
+  /** Position of the running transaction among the included ones: its number in L2-to-L1 logs (spec: execution 2). */
+  transactionNumber = 0;
   /** Touched and warm in the running transaction, in order. */
   readonly warmAccounts: Account[] = [];
   warmSlots: number[] = [];

@@ -69,6 +69,11 @@ export interface AcceptedBlock {
   readonly pubdataBytes: number;
   readonly storageWrites: number;
   readonly nextL1PriorityId: bigint;
+  /** Of each transaction, for histograms. */
+  readonly gasUsedEach: readonly number[];
+  readonly nativeUsedEach: readonly number[];
+  readonly computationalNativeUsedEach: readonly number[];
+  readonly pubdataUsedEach: readonly number[];
   /** undefined: not built by this process. */
   readonly sealReason: string | undefined;
 }
@@ -81,6 +86,8 @@ export interface ChainEvents {
   append(result: 'accepted' | 'rejected' | 'failed' | 'expired', seconds: number | undefined): void;
   leading(isLeading: boolean, reason: string): void;
   genesis(entry: Bytes): void;
+  /** Height of the store that was found at start. */
+  opened(height: number): void;
   caughtUp(): void;
   fatal(error: unknown): void;
 }
@@ -195,6 +202,7 @@ export class Chain {
   /** Follows the log until `stop`; a failure is reported once through `events.fatal`. */
   start(): void {
     if (this.#store.genesisEntry !== undefined) this.#dependencies.events.genesis(this.#store.genesisEntry);
+    if (this.#store.head !== undefined) this.#dependencies.events.opened(this.#store.head.height);
     this.#running = this.#pipeline.run(this.#abort.signal).catch((error: unknown) => {
       if (!this.#abort.signal.aborted) this.#dependencies.events.fatal(error);
     });
@@ -356,6 +364,10 @@ export class Chain {
       pubdataBytes: output.pubdata.length,
       storageWrites: output.writes.length,
       nextL1PriorityId: this.#head().nextL1PriorityId,
+      gasUsedEach: output.transactions.map(({ gasUsed }) => Number(gasUsed)),
+      nativeUsedEach: output.transactions.map(({ nativeUsed }) => Number(nativeUsed)),
+      computationalNativeUsedEach: output.transactions.map(({ computationalNativeUsed }) => Number(computationalNativeUsed)),
+      pubdataUsedEach: output.transactions.map(({ pubdataUsed }) => Number(pubdataUsed)),
       sealReason: built?.sealReason,
     };
     events.accepted(accepted);

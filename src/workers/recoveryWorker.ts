@@ -1,6 +1,6 @@
 /** Thread that decodes transactions and recovers their senders in batches (design.md 4). Protocol: recoveryMessages.ts. */
 import { parentPort } from 'node:worker_threads';
-import { NodeError, errorText } from '../common/errors.ts';
+import { type ErrorFacts, NodeError, errorText } from '../common/errors.ts';
 import { recoverSender } from '../producers/senderRecovery.ts';
 import { decodeTransaction } from '../protocol/transactionCodec.ts';
 import { isL1Transaction } from '../protocol/transaction.ts';
@@ -30,7 +30,10 @@ port.on('message', ({ id, bytes, lengths }: RecoveryRequest) => {
 });
 
 function toFailure(index: number, error: unknown): RecoveryFailure {
-  if (!(error instanceof NodeError))
+  if (!(error instanceof NodeError)) {
     return { index, kind: 'invariant', message: errorText(error), facts: { code: 'RECOVERY_FAILED' } };
-  return { index, kind: error.kind, message: error.message, facts: error.facts };
+  }
+  const { kind, message } = error;
+  const facts: ErrorFacts = { ...(error.facts as ErrorFacts) }; // instanceof leaves the type of the facts open
+  return { index, kind, message, facts };
 }

@@ -32,7 +32,7 @@ function toCrossed(error: unknown): CrossedError {
   return { kind: undefined, message: String(error), facts: undefined, stack: undefined };
 }
 
-export function fromCrossed(crossed: CrossedError): Error {
+function fromCrossed(crossed: CrossedError): Error {
   const error =
     crossed.kind !== undefined && crossed.facts !== undefined
       ? new NodeError(crossed.kind, crossed.message, crossed.facts)
@@ -88,6 +88,15 @@ export class ThreadPort {
     this.#send({ t: 'event', name, value });
   }
 
+  /** An event that carries an error, with its code and facts; the other side listens with `onError`. */
+  emitError(name: string, error: unknown): void {
+    this.emit(name, toCrossed(error));
+  }
+
+  onError(name: string, listener: (error: Error) => void): void {
+    this.on<CrossedError>(name, (crossed) => listener(fromCrossed(crossed)));
+  }
+
   on<T>(name: string, listener: (value: T) => void): void {
     this.#listeners.set(name, listener as (value: never) => void);
   }
@@ -120,7 +129,7 @@ export class ThreadPort {
       queueMicrotask(() => {
         const batch = this.#outgoing;
         this.#outgoing = [];
-        this.#endpoint.postMessage(batch);
+        this.#endpoint.postMessage(batch, []);
       });
     }
   }

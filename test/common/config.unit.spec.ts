@@ -105,6 +105,16 @@ describe('loadConfig', () => {
       assert.equal(config.rpcMaxLogsPerResponse, 20_000);
     });
 
+    it('takes a profile under everything else, which gives way to a choice that excludes it', () => {
+      const profile = { node_role: 'external', event_log_path: '/main/log', rpc_address: '127.0.0.1:3051' };
+      assert.equal(load({ profile }).eventLogPath, '/main/log');
+      const config = load({ profile, env: { kafka_brokers: 'a:1' } });
+      assert.deepEqual(config.kafkaBrokers, ['a:1']);
+      assert.deepEqual(config.rpcAddress, { host: '127.0.0.1', port: 3051 });
+      assert.match(problems({ profile, env: { kafka_brokers: 'a:1', event_log_path: '/x' } }).join(), /exclude/);
+      assert.match(problems({ profile: { rpc_adress: 'x' } }).join(), /profile: rpc_adress: unknown option/);
+    });
+
     it('takes flags as any parser names them', () => {
       for (const flag of ['--rpc-max-batch-entries', 'rpc_max_batch_entries', 'rpcMaxBatchEntries']) {
         assert.equal(load({ flags: { [flag]: '7' } }).rpcMaxBatchEntries, 7, flag);
@@ -331,6 +341,7 @@ describe('loadConfig', () => {
         [{ kafka_topic_prefix: 'a b' }, /kafka_topic_prefix may hold/],
         [{ schema_registry_username: 'u' }, /go together/],
         [{ rpc_send_raw_transaction_sync_timeout: '31s' }, /sync_timeout_max/],
+        [{ event_log_read_delay: '1s' }, /it needs development=true/],
         [{ sequencer_block_gas_limit: '0' }, /no transaction would fit/],
         [{ tx_validator_max_input_bytes: '8MiB' }, /fits no block/],
         [{ rpc_address: '127.0.0.1:3071' }, /status_server_address and rpc_address both use port 3071/],

@@ -365,7 +365,7 @@ describe('mempool: blocks that are not accepted yet', () => {
     best.skipSender(address(1));
     pool.purge(a0.hash, 'OutOfNativeResourcesDuringValidation');
     assert.deepEqual(drain(pool), [b0]);
-    assert.deepEqual(pool.restore([rejected as SenderedTransaction]), []);
+    assert.deepEqual(pool.restore([rejected]), []);
     assert.deepEqual(drain(pool), [a0, b0, a1]);
     assert.deepEqual(pool.counters.purged, { OutOfNativeResourcesDuringValidation: 1 });
   });

@@ -46,7 +46,8 @@ interface FakeBlock {
 }
 
 function matchesLog(log: Log, filter: LogFilter): boolean {
-  if (filter.addresses.length > 0 && !filter.addresses.some((address) => equalBytes(address, log.address))) return false;
+  if (filter.addresses.length > 0 && !filter.addresses.some((address) => equalBytes(address, log.address)))
+    return false;
   return filter.topics.every((choices, position) => {
     const topic = log.topics[position];
     return topic !== undefined && (choices.length === 0 || choices.some((choice) => equalBytes(choice, topic)));
@@ -85,7 +86,10 @@ export class FakeChain {
 
   addBlock(transactions: readonly FakeTransaction[]): FakeBlock {
     const number = this.blocks.length;
-    const hash = number === 0 ? fromHex('0xef97917ce9bd9fa7d12ad6a8d81ea26c80ac1d727acc37cbb9799ae199788dc5') : keccak256(fromHex(toHex(Uint8Array.of(number, 7))));
+    const hash =
+      number === 0
+        ? fromHex('0xef97917ce9bd9fa7d12ad6a8d81ea26c80ac1d727acc37cbb9799ae199788dc5')
+        : keccak256(fromHex(toHex(Uint8Array.of(number, 7))));
     const timestamp = BigInt(1_700_000_000 + number);
     let logsBefore = 0;
     const stored: StoredTransaction[] = [];
@@ -174,7 +178,8 @@ export class FakeChain {
       const before = number - 1;
       for (const { logs, meta, transactionHash } of this.blocks[number]?.receipts ?? []) {
         logs.forEach((log, index) => {
-          if (matchesLog(log, filter)) found.push({ ...log, ...meta, transactionHash, logIndex: meta.logsBefore + index });
+          if (matchesLog(log, filter))
+            found.push({ ...log, ...meta, transactionHash, logIndex: meta.logsBefore + index });
         });
       }
       if (filter.toBlock > filter.fromBlock && found.length > filter.maxResults) {
@@ -200,7 +205,8 @@ export class FakeChain {
       transactionHashBySenderAndNonce: async (sender, nonce) => {
         for (const { raw, sender: from } of all()) {
           const transaction = decodeTransaction(raw);
-          if (!isL1Transaction(transaction) && transaction.nonce === nonce && equalBytes(from, sender)) return transaction.hash;
+          if (!isL1Transaction(transaction) && transaction.nonce === nonce && equalBytes(from, sender))
+            return transaction.hash;
         }
         return undefined;
       },
@@ -312,6 +318,7 @@ export async function startTestServer(chain: FakeChain, options: Partial<RpcServ
     url,
     counted,
     post,
-    call: async (method, ...params) => (await post(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }))) as Answer,
+    call: async (method, ...params) =>
+      (await post(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }))) as Answer,
   };
 }

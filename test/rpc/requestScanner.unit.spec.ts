@@ -18,7 +18,17 @@ function ids(text: string, count: number, chunkLength?: number): (string | undef
 
 describe('requestScanner', () => {
   it('finds the id of a single request as it is written', () => {
-    for (const written of ['1', '1152921504606846976', '1.0', '-0', '1e3', '"a\\u0062\\"c"', 'null', '{"id":5}', '[1,{"id":2}]']) {
+    for (const written of [
+      '1',
+      '1152921504606846976',
+      '1.0',
+      '-0',
+      '1e3',
+      '"a\\u0062\\"c"',
+      'null',
+      '{"id":5}',
+      '[1,{"id":2}]',
+    ]) {
       for (const text of [`{"id":${written},"method":"m"}`, ` { "method" : "m" , "id" : ${written} } `]) {
         assert.deepEqual(ids(text, 1), [written], text);
       }
@@ -46,13 +56,22 @@ describe('requestScanner', () => {
 
   it('echoes what JSON.stringify wrote, for any id', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true })), fc.jsonValue({ maxDepth: 2 }), (id, other) => {
-        const scanner = new RequestScanner({ maxDepth: 100, maxBatchEntries: 100, maxValues: 100_000 });
-        const body = Buffer.from(JSON.stringify([{ params: other, id }, { id, x: other }]));
-        scanner.write(body);
-        assert.equal(scanner.idText(body, 0), JSON.stringify(id));
-        assert.equal(scanner.idText(body, 1), JSON.stringify(id));
-      }),
+      fc.property(
+        fc.oneof(fc.string(), fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true })),
+        fc.jsonValue({ maxDepth: 2 }),
+        (id, other) => {
+          const scanner = new RequestScanner({ maxDepth: 100, maxBatchEntries: 100, maxValues: 100_000 });
+          const body = Buffer.from(
+            JSON.stringify([
+              { params: other, id },
+              { id, x: other },
+            ]),
+          );
+          scanner.write(body);
+          assert.equal(scanner.idText(body, 0), JSON.stringify(id));
+          assert.equal(scanner.idText(body, 1), JSON.stringify(id));
+        },
+      ),
       { numRuns: 300 },
     );
   });

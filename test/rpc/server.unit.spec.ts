@@ -4,14 +4,17 @@ import { type Socket, connect } from 'node:net';
 import { once } from 'node:events';
 import { NodeError } from '../../src/common/errors.ts';
 import { RpcError } from '../../src/rpc/errors.ts';
-import { startRpcServer } from '../../src/rpc/server.ts';
 import type { Answer, TestServer } from './fakeBackend.ts';
 import { FakeChain, startTestServer } from './fakeBackend.ts';
 
 const CHAIN_ID_CALL = '{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}';
 const CHAIN_ID_REPLY = '{"jsonrpc":"2.0","id":1,"result":"0x10e"}';
 
-async function raw(url: string, body: string, init: RequestInit = {}): Promise<{ status: number; text: string; headers: Headers }> {
+async function raw(
+  url: string,
+  body: string,
+  init: RequestInit = {},
+): Promise<{ status: number; text: string; headers: Headers }> {
   const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body, ...init });
   return { status: response.status, text: await response.text(), headers: response.headers };
 }
@@ -77,7 +80,11 @@ describe('rpc server', () => {
         assert.equal((await raw(test.url, CHAIN_ID_CALL, { headers: { 'content-type': type } })).status, 415, type);
       }
       for (const type of ['application/json; charset=utf-8', 'Application/JSON']) {
-        assert.equal((await raw(test.url, CHAIN_ID_CALL, { headers: { 'content-type': type } })).text, CHAIN_ID_REPLY, type);
+        assert.equal(
+          (await raw(test.url, CHAIN_ID_CALL, { headers: { 'content-type': type } })).text,
+          CHAIN_ID_REPLY,
+          type,
+        );
       }
     });
 
@@ -93,10 +100,27 @@ describe('rpc server', () => {
         headers: { 'content-type': 'application/json' },
         body: new Blob([body]).stream(),
         duplex: 'half',
-      } as RequestInit);
+      });
       assert.equal(chunked.status, 413);
       assert.equal(await chunked.text(), expected);
       assert.deepEqual(small.counted.rejected, ['size', 'size']);
+      assert.equal((await raw(small.url, CHAIN_ID_CALL)).text, CHAIN_ID_REPLY);
+    });
+
+    it('cuts a client that does not stop sending', async () => {
+      const small = await start({ maxRequestBytes: 1_000 });
+      const socket = connect(small.server.port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 100000000\r\n\r\n');
+      const closed = new Promise((resolve) => socket.on('close', resolve));
+      const chunk = Buffer.alloc(65_536, 'a');
+      const send = (): void => {
+        while (!socket.destroyed && socket.write(chunk));
+      };
+      socket.on('drain', send);
+      socket.resume();
+      send();
+      await closed;
       assert.equal((await raw(small.url, CHAIN_ID_CALL)).text, CHAIN_ID_REPLY);
     });
 
@@ -113,7 +137,9 @@ describe('rpc server', () => {
         const socket = connect(limited.server.port, '127.0.0.1');
         await once(socket, 'connect');
         // A whole exchange makes sure that the server has seen this connection.
-        socket.write(`POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${CHAIN_ID_CALL.length}\r\n\r\n${CHAIN_ID_CALL}`);
+        socket.write(
+          `POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${CHAIN_ID_CALL.length}\r\n\r\n${CHAIN_ID_CALL}`,
+        );
         await once(socket, 'data');
         held.push(socket);
       }
@@ -131,7 +157,10 @@ describe('rpc server', () => {
     });
 
     it('survives a client that leaves in the middle of its body', async () => {
-      const client = httpRequest(test.url, { method: 'POST', headers: { 'content-type': 'application/json', 'content-length': 1_000 } });
+      const client = httpRequest(test.url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'content-length': 1_000 },
+      });
       client.on('error', () => {});
       client.write('{"jsonrpc":');
       await once(client, 'socket');
@@ -187,14 +216,31 @@ describe('rpc server', () => {
 
   describe('envelope', () => {
     it('echoes ids as they are written', async () => {
-      for (const id of ['1152921504606846976', '18446744073709551616123', '0', '-5', '1.50', '"x\\u0041"', '""', 'null']) {
+      for (const id of [
+        '1152921504606846976',
+        '18446744073709551616123',
+        '0',
+        '-5',
+        '1.50',
+        '"x\\u0041"',
+        '""',
+        'null',
+      ]) {
         const { text } = await raw(test.url, `{"method":"eth_chainId","id": ${id} ,"jsonrpc":"2.0"}`);
         assert.equal(text, `{"jsonrpc":"2.0","id":${id},"result":"0x10e"}`);
       }
     });
 
     it('answers what is no JSON with -32700', async () => {
-      for (const body of ['', '{', '{"jsonrpc":"2.0","id":1,"method":"eth_chainId"', 'nonsense', '{"a":1}}', "{'a':1}", '[1,]']) {
+      for (const body of [
+        '',
+        '{',
+        '{"jsonrpc":"2.0","id":1,"method":"eth_chainId"',
+        'nonsense',
+        '{"a":1}}',
+        "{'a':1}",
+        '[1,]',
+      ]) {
         const { status, text } = await raw(test.url, body);
         assert.equal(status, 200);
         assert.equal(text, errorText(-32700, 'Parse error'), body);
@@ -202,13 +248,20 @@ describe('rpc server', () => {
       const response = await fetch(test.url, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: Buffer.concat([Buffer.from('{"jsonrpc":"2.0","id":"'), Buffer.of(0xff, 0xfe), Buffer.from('","method":"eth_chainId"}')]),
+        body: Buffer.concat([
+          Buffer.from('{"jsonrpc":"2.0","id":"'),
+          Buffer.of(0xff, 0xfe),
+          Buffer.from('","method":"eth_chainId"}'),
+        ]),
       });
       assert.equal(await response.text(), errorText(-32700, 'Parse error'));
     });
 
     it('answers deep nesting without falling over', async () => {
-      const bodies = ['['.repeat(1_000_000), `{"jsonrpc":"2.0","id":1,"method":"eth_call","params":${'['.repeat(1_000)}${']'.repeat(1_000)}}`];
+      const bodies = [
+        '['.repeat(1_000_000),
+        `{"jsonrpc":"2.0","id":1,"method":"eth_call","params":${'['.repeat(1_000)}${']'.repeat(1_000)}}`,
+      ];
       for (const body of bodies) {
         const { text } = await raw(test.url, body);
         assert.equal(text, errorText(-32700, 'Parse error', ',"data":"nested deeper than 64 levels"'));
@@ -216,12 +269,16 @@ describe('rpc server', () => {
     });
 
     it('bounds the number of values in one request', async () => {
-      const { text } = await raw(test.url, `{"jsonrpc":"2.0","id":1,"method":"eth_call","params":[${'1,'.repeat(600_000)}1]}`);
+      const { text } = await raw(
+        test.url,
+        `{"jsonrpc":"2.0","id":1,"method":"eth_call","params":[${'1,'.repeat(600_000)}1]}`,
+      );
       assert.equal((JSON.parse(text) as Answer).error?.code, -32007);
     });
 
     it('answers what is no request with -32600 and the id if there is one', async () => {
-      const invalid = (id: string) => `{"jsonrpc":"2.0","id":${id},"error":{"code":-32600,"message":"Invalid request"}}`;
+      const invalid = (id: string) =>
+        `{"jsonrpc":"2.0","id":${id},"error":{"code":-32600,"message":"Invalid request"}}`;
       const rows: readonly (readonly [body: string, id: string])[] = [
         ['1', 'null'],
         ['"eth_chainId"', 'null'],
@@ -257,16 +314,24 @@ describe('rpc server', () => {
 
     it('takes positional params, none, and null', async () => {
       for (const params of ['', ',"params":[]', ',"params":null', ',"params":[1,2,3]']) {
-        assert.equal((await raw(test.url, `{"jsonrpc":"2.0","id":1,"method":"eth_chainId"${params}}`)).text, CHAIN_ID_REPLY);
+        assert.equal(
+          (await raw(test.url, `{"jsonrpc":"2.0","id":1,"method":"eth_chainId"${params}}`)).text,
+          CHAIN_ID_REPLY,
+        );
       }
       for (const params of ['{"a":1}', '"a"', '5']) {
-        const answer = (await test.post(`{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":${params}}`)) as Answer;
+        const answer = (await test.post(
+          `{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":${params}}`,
+        )) as Answer;
         assert.equal(answer.error?.code, -32602);
       }
     });
 
     it('executes notifications and answers nothing', async () => {
-      const { status, text } = await raw(test.url, '{"jsonrpc":"2.0","method":"eth_sendRawTransaction","params":["0x01"]}');
+      const { status, text } = await raw(
+        test.url,
+        '{"jsonrpc":"2.0","method":"eth_sendRawTransaction","params":["0x01"]}',
+      );
       assert.equal(status, 200);
       assert.equal(text, '');
       assert.equal(chain.submitted.length, 1);
@@ -303,7 +368,12 @@ describe('rpc server', () => {
           waiting.push(() => resolve({ kind: 'success', returnData: call.input, gasUsed: 0n, gas: 0n }));
           if (waiting.length === 4) for (const release of waiting.reverse()) release();
         });
-      const calls = [1, 2, 3, 4].map((n) => ({ jsonrpc: '2.0', id: n, method: 'eth_call', params: [{ data: `0x0${n}` }] }));
+      const calls = [1, 2, 3, 4].map((n) => ({
+        jsonrpc: '2.0',
+        id: n,
+        method: 'eth_call',
+        params: [{ data: `0x0${n}` }],
+      }));
       const answers = (await test.post(JSON.stringify(calls))) as Answer[];
       assert.deepEqual(
         answers.map(({ result }) => result),
@@ -312,8 +382,12 @@ describe('rpc server', () => {
     });
 
     it('answers invalid entries in their place and leaves notifications out', async () => {
-      const { text } = await raw(test.url, `[1,{"jsonrpc":"2.0","method":"eth_chainId"},${CHAIN_ID_CALL},{"id":1152921504606846977}]`);
-      const invalid = (id: string) => `{"jsonrpc":"2.0","id":${id},"error":{"code":-32600,"message":"Invalid request"}}`;
+      const { text } = await raw(
+        test.url,
+        `[1,{"jsonrpc":"2.0","method":"eth_chainId"},${CHAIN_ID_CALL},{"id":1152921504606846977}]`,
+      );
+      const invalid = (id: string) =>
+        `{"jsonrpc":"2.0","id":${id},"error":{"code":-32600,"message":"Invalid request"}}`;
       assert.equal(text, `[${invalid('null')},${CHAIN_ID_REPLY},${invalid('1152921504606846977')}]`);
     });
 
@@ -354,10 +428,5 @@ describe('rpc server', () => {
       const { error } = await test.call('eth_call', {});
       assert.deepEqual(error, { code: -32042, message: 'from afar', data: '0x12' });
     });
-  });
-
-  it('is started from plain options', async () => {
-    assert.equal(typeof startRpcServer, 'function');
-    assert.equal(test.server.host, '127.0.0.1');
   });
 });

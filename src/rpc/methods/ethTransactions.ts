@@ -41,7 +41,10 @@ export function transactionMethods({ backend }: MethodOptions): MethodTable {
     return returned === undefined ? undefined : { kind: 'pending', transaction: returned };
   }
 
-  async function transactionAt(parseId: ArgumentParser, params: readonly unknown[]): Promise<StoredTransaction | undefined> {
+  async function transactionAt(
+    parseId: ArgumentParser,
+    params: readonly unknown[],
+  ): Promise<StoredTransaction | undefined> {
     const id = parseId(params);
     const index = parseIndex(required(params, 1), argumentName(1));
     const number = await findBlock(backend, id);
@@ -100,7 +103,8 @@ export function transactionMethods({ backend }: MethodOptions): MethodTable {
       try {
         return toHex(await pool.submit(raw));
       } catch (error) {
-        const refusal = asRpcError(error) ?? (error instanceof NodeError ? submissionError(error, { cause: error }) : undefined);
+        const refusal =
+          asRpcError(error) ?? (error instanceof NodeError ? submissionError(error, { cause: error }) : undefined);
         throw refusal ?? error;
       }
     },

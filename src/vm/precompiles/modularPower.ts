@@ -9,9 +9,9 @@ export interface PowerInput {
   readonly modulus: bigint;
 }
 
-const WINDOW_BITS = 4;
-/** From this many bytes on the table of a window pays for itself. */
-const WINDOW_MIN_BYTES = 16;
+/** From so many bytes of exponent on, the table of a window of 4 or 8 bits pays for itself. */
+const WINDOW_4_MIN_BYTES = 16;
+const WINDOW_8_MIN_BYTES = 512;
 /** A run of squarings looks this often whether it has arrived at a value that squares to itself. */
 const FIXED_POINT_INTERVAL = 64;
 
@@ -37,19 +37,25 @@ function powerBitwise(base: bigint, exponent: Bytes, modulus: bigint): bigint {
   return result;
 }
 
-function powerWindowed(base: bigint, exponent: Bytes, modulus: bigint): bigint {
+/** Windows of 4 or 8 bits: they never straddle a byte. */
+function powerWindowed(base: bigint, exponent: Bytes, modulus: bigint, windowBits: 4 | 8): bigint {
   const table: bigint[] = [1n];
-  for (let i = 1; i < 1 << WINDOW_BITS; i++) table.push((table[i - 1]! * base) % modulus);
+  for (let i = 1; i < 1 << windowBits; i++) table.push((table[i - 1]! * base) % modulus);
+  const mask = (1 << windowBits) - 1;
   let result = 1n;
-  const digit = (value: number): void => {
-    if (result !== 1n) for (let i = 0; i < WINDOW_BITS; i++) result = (result * result) % modulus;
-    if (value !== 0) result = (result * table[value]!) % modulus;
-  };
   for (const byte of exponent) {
-    digit(byte >> WINDOW_BITS);
-    digit(byte & 0x0f);
+    for (let shift = 8 - windowBits; shift >= 0; shift -= windowBits) {
+      if (result !== 1n) for (let i = 0; i < windowBits; i++) result = (result * result) % modulus;
+      const digit = (byte >> shift) & mask;
+      if (digit !== 0) result = (result * table[digit]!) % modulus;
+    }
   }
   return result;
+}
+
+function powerOfDigits(base: bigint, exponent: Bytes, modulus: bigint): bigint {
+  if (exponent.length < WINDOW_4_MIN_BYTES) return powerBitwise(base, exponent, modulus);
+  return powerWindowed(base, exponent, modulus, exponent.length < WINDOW_8_MIN_BYTES ? 4 : 8);
 }
 
 /** base^exponent mod modulus; 0^0 is 1. */
@@ -62,7 +68,6 @@ export function power({ base, exponent, modulus }: PowerInput): bigint {
   const digits = exponent.subarray(start, end);
   const reduced = base % modulus;
   if (reduced <= 1n) return reduced;
-  const head =
-    digits.length < WINDOW_MIN_BYTES ? powerBitwise(reduced, digits, modulus) : powerWindowed(reduced, digits, modulus);
+  const head = powerOfDigits(reduced, digits, modulus);
   return squareRepeatedly(head, (exponent.length - end) * 8, modulus);
 }

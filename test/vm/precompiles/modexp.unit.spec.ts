@@ -114,6 +114,24 @@ describe('modexp precompile', () => {
     );
   });
 
+  it('agrees with a plain loop for exponents of every window size', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(15, 16, 17, 511, 512, 513, 700),
+        fc.uint8Array({ minLength: 1, maxLength: 20 }),
+        fc.bigInt(2n, 2n ** 130n),
+        (length, pattern, modulus) => {
+          const exponent = Uint8Array.from({ length }, (_, i) => pattern[i % pattern.length] ?? 0);
+          assert.equal(
+            bytesToBigInt(success(encode(Uint8Array.of(7, 1), exponent, bigIntToBytes(modulus, 17))).output),
+            slowPower(0x701n, bytesToBigInt(exponent), modulus),
+          );
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
   it('squares through the zeros at the end of a long exponent', () => {
     for (const modulus of [
       97n,

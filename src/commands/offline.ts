@@ -1,0 +1,90 @@
+/** What commands on a stopped node share: opening its stores, its journal without a thread port, and progress. */
+import { systemClock } from '../common/clock.ts';
+import type { Config } from '../common/config.ts';
+import { NodeError } from '../common/errors.ts';
+import { type Progress, createProgress } from '../common/progress.ts';
+import { projections } from '../projections/index.ts';
+import type { Journal, Projection } from '../projections/projection.ts';
+import type { RunnerOptions } from '../projections/projectionRunner.ts';
+import { genesisContext } from '../protocol/genesis.ts';
+import { ChainStore } from '../store/chainStore.ts';
+import { decodeJournalEntry } from '../store/journalCodec.ts';
+import type { KeyValueStore } from '../store/keyValueStore.ts';
+import { openRocksStore } from '../store/keyValueStore.rocks.ts';
+import { decodeCheckpoint } from '../log/logIdentity.ts';
+import { chainStorePath } from '../workers/chainSettings.ts';
+import { existsSync } from 'node:fs';
+
+export interface OpenChain {
+  readonly chain: ChainStore;
+  readonly store: KeyValueStore;
+}
+
+/** @throws NodeError NO_DATA when the folder holds no chain; STORE_LOCKED while the node runs */
+export async function openChain(config: Config): Promise<OpenChain> {
+  const path = chainStorePath(config);
+  if (!existsSync(path)) throw new NodeError('fatal', `${path} does not exist: no node has run with this data folder (general_rocks_db_path)`, { code: 'NO_DATA', path });
+  const store = await openRocksStore(path);
+  try {
+    return { store, chain: await ChainStore.open(store, genesisContext) };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** The journal of an open chain store that nobody appends to. */
+export function storedJournal(chain: ChainStore): Journal {
+  return {
+    get end() {
+      return chain.journalEnd;
+    },
+    logId() {
+      if (chain.checkpoint === undefined) return Promise.reject(new NodeError('fatal', 'the chain store is empty: start the node first', { code: 'NO_DATA' }));
+      return Promise.resolve(decodeCheckpoint(chain.checkpoint).logId);
+    },
+    async read(fromIndex, limit, maxBytes) {
+      return (await chain.readJournal(fromIndex, limit, maxBytes)).map((bytes) => decodeJournalEntry(bytes));
+    },
+    whenBeyond(index) {
+      if (chain.journalEnd > index) return Promise.resolve();
+      return Promise.reject(new NodeError('fatal', `the journal ends at ${chain.journalEnd}, entry ${index} is not in it`, { code: 'JOURNAL_ENDS' }));
+    },
+  };
+}
+
+export function projectionOf(name: string): Projection<unknown> {
+  const found = projections.find((projection) => projection.name === name);
+  if (found === undefined) {
+    const names = ['state', ...projections.map((projection) => projection.name), 'all'].join(', ');
+    throw new NodeError('fatal', `there is no projection ${name}: choose one of ${names}`, { code: 'PROJECTION_UNKNOWN' });
+  }
+  return found;
+}
+
+export function progressOf(label: string, unit: string, json: boolean): Progress {
+  return createProgress({ label, unit, output: process.stderr, format: json ? 'json' : 'human' });
+}
+
+export function runnerOptions(config: Config, chain: ChainStore, projection: Projection<unknown>, progress: Progress): RunnerOptions<unknown> {
+  return {
+    projection,
+    journal: storedJournal(chain),
+    dataDirectory: config.generalRocksDbPath,
+    openStore: openRocksStore,
+    clock: systemClock,
+    events: { progress: ({ done, total }) => progress.update(done, total) },
+  };
+}
+
+/** A signal of Ctrl-C for commands; a second one ends the process. */
+export function interruption(): AbortSignal {
+  const controller = new AbortController();
+  process.once('SIGINT', () => controller.abort());
+  return controller.signal;
+}
+
+/** A result for people or machines. */
+export function print(json: boolean, value: Readonly<Record<string, unknown>>, text: string): void {
+  process.stdout.write(json ? `${JSON.stringify(value, (_key, entry: unknown) => (typeof entry === 'bigint' ? entry.toString() : entry))}\n` : `${text}\n`);
+}

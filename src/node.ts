@@ -1,0 +1,405 @@
+/**
+ * Composition root: the only file that constructs a node. Main and external node differ by what the configuration says
+ * to the chain worker and by where transactions go.
+ */
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { Bytes } from './common/bytes.ts';
+import { systemRandom } from './common/clock.ts';
+import { type Config, exportConfig } from './common/config.ts';
+import { NodeError } from './common/errors.ts';
+import type { Logger } from './common/logger.ts';
+import { createMetrics, renderMetrics, startMetricsServer } from './common/metrics.ts';
+import type { Shutdown } from './common/shutdown.ts';
+import { startStatusLine } from './common/statusLine.ts';
+import type { GenesisEntry } from './log/entry.ts';
+import { decodeEntry } from './log/entryCodec.ts';
+import { recordAccepted, recordApplied, recordProjectionState, recordStatus, rpcMetrics } from './nodeMetrics.ts';
+import type { RepositoriesReader } from './projections/repositoriesReader.ts';
+import type { RpcBackend } from './rpc/backend.ts';
+import { RPC_CODE, RpcError } from './rpc/errors.ts';
+import { startRpcServer } from './rpc/server.ts';
+import { type NodeStatus, startStatusServer } from './rpc/status.ts';
+import type { AcceptedBlock, ChainStatus } from './workers/chain.ts';
+import { configuredBaseFee, configuredChainId } from './workers/chainSettings.ts';
+import type { ChainService, StateService } from './workers/chainWorker.ts';
+import { readNodeId } from './workers/nodeIdentity.ts';
+import { forwardingPool, localPool } from './workers/pools.ts';
+import type { ProjectionsControl, ProjectionsEvents } from './workers/projectionsWorker.ts';
+import { createRecovery } from './workers/recovery.ts';
+import { remoteState } from './workers/remoteState.ts';
+import type { SimulationService } from './workers/rpcWorker.ts';
+import { type Remote, ThreadPort } from './workers/threadPort.ts';
+import type { ChainWorkerData, ProjectionsWorkerData, RpcWorkerData } from './workers/workerData.ts';
+
+const STATUS_EVERY_MS = 250;
+const DRAIN_LIMIT_MS = 15_000;
+const RPC_CLOSE_LIMIT_MS = 5_000;
+const GENESIS_SCHEMA = 1;
+
+export interface RunningNode {
+  readonly chainId: bigint;
+  /** 0 when RPC is switched off. */
+  readonly rpcPort: number;
+  readonly rpcHost: string;
+  readonly statusPort: number;
+  readonly metricsPort: number;
+  /** Resolves when the end of the log was reached and every projection has what it holds. */
+  readonly whenCaughtUp: Promise<void>;
+  readonly status: () => NodeStatus;
+}
+
+export interface NodeOptions {
+  readonly config: Config;
+  readonly nodeVersion: string;
+  readonly logger: Logger;
+  readonly shutdown: Shutdown;
+}
+
+/** Starts everything; every part registers how it is closed with `shutdown`. Resolves once RPC and status answer. */
+export async function startNode({ config, nodeVersion, logger, shutdown }: NodeOptions): Promise<RunningNode> {
+  const chainId = configuredChainId(config);
+  const nodeId = readNodeId(config.generalRocksDbPath, config.nodeId, systemRandom);
+  const metrics = createMetrics({ withProcess: true });
+  metrics.process.startedAt.set({ version: nodeVersion, role: config.nodeRole === 'main' ? 'main_node' : 'external_node' }, Math.floor(Date.now() / 1000));
+  metrics.process.chainId.set(Number(chainId));
+  const view = new NodeView(config, chainId, nodeVersion);
+
+  const metricsServer = await startMetricsServer({ host: '0.0.0.0', port: config.generalPrometheusPort, logger, render: async () => renderMetrics([await metrics.snapshot()]) });
+  shutdown.onClose('metrics', () => metricsServer.close());
+  const statusServer = await startStatusServer({
+    host: config.statusServerAddress.host,
+    port: config.statusServerAddress.port,
+    logger,
+    status: () => view.status(),
+    isTerminating: () => shutdown.isEnding,
+    maxLagBlocks: config.projectionMaxLagBlocks,
+  });
+  shutdown.onClose('status', () => statusServer.close());
+
+  const threads = startThreads({ config, nodeVersion, nodeId, bootId: systemRandom(16) }, (error) => {
+    view.stoppedReading(error);
+    shutdown.end(error);
+  });
+  const chain = threads.chain.remote<ChainService>('chain');
+  shutdown.onClose('threads', async () => {
+    await threads.projections.remote<ProjectionsControl>('control').stop().catch((error: unknown) => logger.warn({ err: error }, 'the projections did not close cleanly'));
+    await chain.stop(DRAIN_LIMIT_MS).catch((error: unknown) => logger.warn({ err: error }, 'the chain did not close cleanly'));
+    await threads.end();
+  });
+
+  listenToThreads({ threads, view, metrics, logger });
+  await Promise.all([threads.chainReady, threads.projectionsReady, threads.rpcReady]);
+  const sample = setInterval(() => {
+    chain.status().then(
+      (status) => {
+        view.chain = status;
+        recordStatus(metrics, status, Date.now() / 1000);
+        metrics.rpc.servedHeight.set(view.latest());
+      },
+      () => undefined, // the thread is gone: its end is reported elsewhere
+    );
+  }, STATUS_EVERY_MS);
+  shutdown.onClose('sampling', () => clearInterval(sample));
+
+  let rpcPort = 0;
+  if (config.rpcEnabled) {
+    const recovery = createRecovery();
+    shutdown.onClose('recovery', () => recovery.close());
+    const backend = createBackend({ config, view, threads, chain, nodeVersion, recover: async (raw) => (await recovery.recover(raw)).sender });
+    const server = await startRpcServer({
+      host: config.rpcAddress.host,
+      port: config.rpcAddress.port,
+      maxConnections: config.rpcMaxConnections,
+      maxRequestBytes: config.rpcMaxRequestSizeBytes,
+      maxBatchEntries: config.rpcMaxBatchEntries,
+      backend,
+      namespaces: config.rpcNamespaces,
+      ethCallGas: config.rpcEthCallGas,
+      maxBlocksPerFilter: config.rpcMaxBlocksPerFilter,
+      maxLogsPerResponse: config.rpcMaxLogsPerResponse,
+      gasPriceScale: config.rpcGasPriceScale,
+      maxResponseBytes: config.rpcMaxResponseSizeBytes,
+      syncingLagBlocks: config.projectionMaxLagBlocks,
+      callTimeoutMs: config.rpcCallTimeoutMs,
+      metrics: rpcMetrics(metrics),
+      onInternalError: (error, method) => logger.error({ err: error, method }, 'an RPC call failed'),
+    });
+    shutdown.onClose('rpc', () => server.close({ timeoutMs: RPC_CLOSE_LIMIT_MS }));
+    rpcPort = server.port;
+  }
+  startStatusLine({ sample: () => view.statusLineSample(), logger, signal: shutdown.signal });
+  return {
+    chainId,
+    rpcPort,
+    rpcHost: config.rpcAddress.host,
+    statusPort: statusServer.address.port,
+    metricsPort: metricsServer.address.port,
+    whenCaughtUp: view.whenCaughtUp,
+    status: () => view.status(),
+  };
+}
+
+/** What the main thread knows of the others, pushed by them: nothing here is asked for by a request. */
+class NodeView {
+  chain: ChainStatus | undefined;
+  genesis: GenesisEntry | undefined;
+  readonly #config: Config;
+  readonly #chainId: bigint;
+  readonly #nodeVersion: string;
+  readonly #projections = new Map<string, { height: number; state: NodeStatus['projections'][number]['state'] }>();
+  readonly #caughtUp = Promise.withResolvers<void>();
+  #logHead = -1;
+  #transactions = 0;
+  #isLeading = false;
+  #hasCaughtUp = false;
+  #problem: string | undefined;
+
+  constructor(config: Config, chainId: bigint, nodeVersion: string) {
+    this.#config = config;
+    this.#chainId = chainId;
+    this.#nodeVersion = nodeVersion;
+  }
+
+  get whenCaughtUp(): Promise<void> {
+    return this.#caughtUp.promise;
+  }
+
+  get logHead(): number {
+    return Math.max(0, this.#logHead);
+  }
+
+  accepted(block: AcceptedBlock): void {
+    this.#logHead = block.height;
+    this.#transactions += block.transactions;
+  }
+
+  leading(isLeading: boolean): void {
+    this.#isLeading = isLeading;
+  }
+
+  caughtUp(): void {
+    this.#hasCaughtUp = true;
+    this.#checkCaughtUp();
+  }
+
+  headKnown(height: number): void {
+    this.#logHead = Math.max(this.#logHead, height);
+  }
+
+  projection(name: string, change: { height?: number; state?: NodeStatus['projections'][number]['state'] }): void {
+    const known = this.#projections.get(name) ?? { height: -1, state: 'catching_up' as const };
+    this.#projections.set(name, { height: change.height ?? known.height, state: change.state ?? known.state });
+    this.#checkCaughtUp();
+  }
+
+  stoppedReading(error: unknown): void {
+    this.#problem = error instanceof Error ? error.message : String(error);
+  }
+
+  /** One number: the lowest height over the projections that RPC reads. */
+  latest(): number {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const { height } of this.#projections.values()) lowest = Math.min(lowest, height);
+    return Number.isFinite(lowest) ? Math.max(0, lowest) : 0;
+  }
+
+  status(): NodeStatus {
+    return {
+      role: this.#config.nodeRole,
+      nodeVersion: this.#nodeVersion,
+      chainId: this.#chainId,
+      isLeading: this.#config.nodeRole === 'main' ? this.#isLeading : undefined,
+      epoch: this.chain?.epoch ?? 0n,
+      logHead: this.logHead,
+      isLogReadable: this.#problem === undefined,
+      logProblem: this.#problem,
+      hasCaughtUp: this.#hasCaughtUp && this.genesis !== undefined,
+      projections: [
+        { name: 'state', height: this.logHead, lagBlocks: 0, state: this.#hasCaughtUp ? 'live' : 'catching_up' },
+        ...[...this.#projections].map(([name, { height, state }]) => ({ name, height, state, lagBlocks: Math.max(0, this.#logHead - height) })),
+      ],
+      safe: 0,
+      finalized: 0,
+      l1Head: undefined,
+      arePriorityTransactionsChecked: false,
+    };
+  }
+
+  statusLineSample() {
+    return {
+      role: this.#config.nodeRole,
+      isLeading: this.#config.nodeRole === 'main' ? this.#isLeading : undefined,
+      logHead: this.logHead,
+      height: this.latest(),
+      transactions: this.#transactions,
+      pendingTransactions: this.chain?.mempool.pending ?? 0,
+    };
+  }
+
+  #checkCaughtUp(): void {
+    const isCurrent = [...this.#projections.values()].every(({ height }) => height >= this.#logHead);
+    if (this.#hasCaughtUp && this.#projections.size > 0 && isCurrent) this.#caughtUp.resolve();
+  }
+}
+
+interface Threads {
+  readonly chain: ThreadPort;
+  readonly projections: ThreadPort;
+  readonly rpc: ThreadPort;
+  readonly chainReady: Promise<void>;
+  readonly projectionsReady: Promise<void>;
+  readonly rpcReady: Promise<void>;
+  end(): Promise<void>;
+}
+
+interface ThreadIdentity {
+  readonly config: Config;
+  readonly nodeVersion: string;
+  readonly nodeId: Bytes;
+  readonly bootId: Bytes;
+}
+
+function startThreads({ config, nodeVersion, nodeId, bootId }: ThreadIdentity, onFailure: (error: unknown) => void): Threads {
+  const portable = exportConfig(config);
+  const projectionsChannel = new MessageChannel();
+  const rpcChannel = new MessageChannel();
+  const workers: Worker[] = [];
+  let isEnding = false;
+
+  const start = (name: string, file: string, workerData: ChainWorkerData | ProjectionsWorkerData | RpcWorkerData, ports: readonly MessageChannel['port1'][]) => {
+    const worker = new Worker(new URL(file, import.meta.url), { workerData, transferList: [...ports], name });
+    workers.push(worker);
+    const port = new ThreadPort(worker);
+    const ready = Promise.withResolvers<void>();
+    const failed = (error: unknown): void => {
+      const failure = error instanceof Error ? error : new Error(String(error));
+      port.fail(failure);
+      ready.reject(failure);
+      if (!isEnding) onFailure(error);
+    };
+    // Whoever waits for it hears of it; nobody has to.
+    ready.promise.catch(() => undefined);
+    port.on('ready', () => ready.resolve());
+    port.onError('fatal', failed);
+    worker.on('error', (error) => failed(new NodeError('invariant', `the ${name} thread crashed`, { code: 'THREAD_CRASHED', thread: name }, { cause: error })));
+    worker.on('exit', (code) => {
+      if (!isEnding) failed(new NodeError('invariant', `the ${name} thread ended with ${code}`, { code: 'THREAD_ENDED', thread: name }));
+    });
+    return { port, ready: ready.promise };
+  };
+
+  const chain = start(
+    'chain',
+    './workers/chainWorker.ts',
+    { config: portable, nodeVersion, nodeId, bootId, projections: projectionsChannel.port1, rpc: rpcChannel.port1 },
+    [projectionsChannel.port1, rpcChannel.port1],
+  );
+  const projections = start('projections', './workers/projectionsWorker.ts', { config: portable, chain: projectionsChannel.port2 }, [projectionsChannel.port2]);
+  const rpc = start('rpc', './workers/rpcWorker.ts', { config: portable, chain: rpcChannel.port2 }, [rpcChannel.port2]);
+  return {
+    chain: chain.port,
+    projections: projections.port,
+    rpc: rpc.port,
+    chainReady: chain.ready,
+    projectionsReady: projections.ready,
+    rpcReady: rpc.ready,
+    async end() {
+      isEnding = true;
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    },
+  };
+}
+
+function listenToThreads({ threads, view, metrics, logger }: { threads: Threads; view: NodeView; metrics: ReturnType<typeof createMetrics>; logger: Logger }): void {
+  const { chain, projections } = threads;
+  chain.on<AcceptedBlock>('accepted', (block) => {
+    view.accepted(block);
+    recordAccepted(metrics, block);
+  });
+  chain.on<Bytes>('genesis', (bytes) => {
+    const entry = decodeEntry(GENESIS_SCHEMA, bytes);
+    if (entry?.kind === 'Genesis') view.genesis = entry;
+    view.headKnown(0);
+  });
+  chain.on<number>('opened', (height) => view.headKnown(height));
+  chain.on<undefined>('caughtUp', () => view.caughtUp());
+  chain.on<{ isLeading: boolean; reason: string }>('leading', ({ isLeading, reason }) => {
+    view.leading(isLeading);
+    metrics.leader.transitions.inc({ reason });
+    metrics.leader.status.set(isLeading ? 1 : 0);
+  });
+  chain.on<{ verdict: string; class: string | undefined; kind: string | undefined; sizeBytes: number }>('entryRead', (entry) => {
+    if (entry.verdict === 'accepted' && entry.kind !== undefined) {
+      metrics.log.entries.inc({ kind: entry.kind });
+      metrics.log.entrySizeBytes.observe({ kind: entry.kind }, entry.sizeBytes);
+    } else if (entry.class !== undefined) {
+      metrics.log.rejected.inc({ class: entry.class });
+    }
+  });
+  chain.on<{ source: 'reused' | 'executed'; seconds: number }>('executed', ({ source, seconds }) => metrics.execution.seconds.observe({ source }, seconds));
+  chain.on<'accepted' | 'rejected' | 'expired'>('claim', (result) => metrics.log.claims.inc({ result }));
+  chain.on<{ result: string; seconds: number | undefined }>('append', ({ result, seconds }) => {
+    metrics.log.appends.inc({ result });
+    if (seconds !== undefined) metrics.log.appendSeconds.observe(seconds);
+  });
+  projections.on<ProjectionsEvents['applied']>('applied', (run) => {
+    view.projection(run.projection, { height: run.height });
+    recordApplied(metrics, run, view.logHead, Date.now() / 1000);
+  });
+  projections.on<ProjectionsEvents['state']>('state', (state) => {
+    view.projection(state.projection, { height: state.height, state: state.state });
+    recordProjectionState(metrics, state);
+  });
+  projections.on<ProjectionsEvents['progress']>('progress', ({ projection, done, total }) => {
+    metrics.projection.rebuildProgress.set({ projection }, total === 0 ? 1 : done / total);
+  });
+  projections.on<ProjectionsEvents['problem']>('problem', (problem) => {
+    metrics.projection.errors.inc({ projection: problem.projection, kind: problem.kind });
+    logger.warn(problem, 'a projection has a problem');
+  });
+}
+
+interface BackendParts {
+  readonly config: Config;
+  readonly view: NodeView;
+  readonly threads: Threads;
+  readonly chain: Remote<ChainService>;
+  readonly nodeVersion: string;
+  readonly recover: (raw: Bytes) => Promise<Bytes>;
+}
+
+function createBackend({ config, view, threads, chain, nodeVersion, recover }: BackendParts): RpcBackend {
+  const stateService = threads.chain.remote<StateService>('state');
+  const { nodeRole, generalMainNodeRpcUrl } = config;
+  const local = localPool(chain, recover, () => view.chain?.mempool ?? { pending: 0, queued: 0 });
+  return {
+    get chain() {
+      const { genesis } = view;
+      if (genesis === undefined) throw new RpcError(RPC_CODE.serverError, 'the log holds no genesis yet: this node is still starting');
+      const { chainId, l1ChainId, bridgehub, genesisInput } = genesis;
+      return {
+        chainId,
+        l1ChainId,
+        bridgehub,
+        genesis: {
+          initialContracts: genesisInput.initialContracts.map(({ address, code }) => [address, code] as const),
+          additionalStorage: genesisInput.additionalStorage.map(({ key, value }) => [key, value] as const),
+          executionVersion: genesisInput.executionVersion,
+          genesisRoot: genesisInput.genesisRoot,
+        },
+      };
+    },
+    nodeVersion,
+    latest: () => view.latest(),
+    logHead: () => view.logHead,
+    safe: () => 0,
+    finalized: () => 0,
+    nextBaseFee: () => configuredBaseFee(config),
+    repositories: threads.projections.remote<RepositoriesReader>('repositories'),
+    state: remoteState(stateService),
+    blockContext: (height) => stateService.blockContext(height),
+    pool: nodeRole === 'main' ? local : forwardingPool(local, generalMainNodeRpcUrl),
+    simulate: (call) => threads.rpc.remote<SimulationService>('simulation').simulate(call),
+  };
+}
+

@@ -1,0 +1,83 @@
+/** What the threads report, as metrics (spec: observability A.3, C.1 to C.5). */
+import type { Metrics } from './common/metrics.ts';
+import type { RpcMetrics } from './rpc/dispatcher.ts';
+import type { AcceptedBlock, ChainStatus } from './workers/chain.ts';
+import type { ProjectionsEvents } from './workers/projectionsWorker.ts';
+
+export function recordAccepted(metrics: Metrics, block: AcceptedBlock): void {
+  const { execution, log } = metrics;
+  execution.blockNumber.set({ stage: 'execute' }, block.height);
+  execution.transactionsPerBlock.observe(block.transactions);
+  execution.gasPerBlock.observe(Number(block.gasUsed));
+  execution.computationalNativeUsedPerBlock.observe(Number(block.computationalNativeUsed));
+  execution.pubdataPerBlock.observe(block.pubdataBytes);
+  execution.storageWritesPerBlock.observe(block.storageWrites);
+  execution.executedTransactions.inc(block.transactions);
+  execution.transactionStatus.inc({ status: 'success' }, block.succeeded);
+  execution.transactionStatus.inc({ status: 'failure' }, block.transactions - block.succeeded);
+  execution.nextL1PriorityId.set(Number(block.nextL1PriorityId));
+  for (const gas of block.gasUsedEach) execution.transactionGasUsed.observe(gas);
+  for (const native of block.nativeUsedEach) execution.transactionNativeUsed.observe(native);
+  for (const native of block.computationalNativeUsedEach) execution.transactionComputationNativeUsed.observe(native);
+  for (const bytes of block.pubdataUsedEach) execution.transactionPubdataUsed.observe(bytes);
+  execution.sealReason.inc({ seal_reason: sealReasonLabel(block.sealReason) });
+  log.headHeight.set(block.height);
+}
+
+/** `NativeCycles` -> `native_cycles`; a block of another process counts as replayed. */
+function sealReasonLabel(reason: string | undefined): string {
+  if (reason === undefined) return 'replay';
+  if (reason === 'L2ToL1Logs') return 'l2_to_l1_logs';
+  return reason.replace(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
+}
+
+export function recordStatus(metrics: Metrics, status: ChainStatus, nowSeconds: number): void {
+  const { log, leader, mempool, sequencer } = metrics;
+  log.position.set(Math.max(0, status.logPosition));
+  log.epoch.set(Number(status.epoch));
+  log.unacceptedBlocks.set(status.unacceptedBlocks);
+  leader.status.set(status.isLeading ? 1 : 0);
+  mempool.transactions.set({ subpool: 'pending' }, status.mempool.pending);
+  mempool.transactions.set({ subpool: 'queued' }, status.mempool.queued);
+  mempool.transactions.set({ subpool: 'basefee' }, 0);
+  mempool.sizeBytes.set({ subpool: 'pending' }, status.mempool.pendingSizeBytes);
+  mempool.sizeBytes.set({ subpool: 'queued' }, status.mempool.queuedSizeBytes);
+  sequencer.lastBlockAgeSeconds.set(status.lastTimestamp === 0n ? 0 : Math.max(0, nowSeconds - Number(status.lastTimestamp)));
+}
+
+export function recordApplied(metrics: Metrics, run: ProjectionsEvents['applied'], logHead: number, nowSeconds: number): void {
+  const { projection } = metrics;
+  const label = { projection: run.projection };
+  const lagBlocks = Math.max(0, logHead - run.height);
+  projection.height.set(label, run.height);
+  projection.lagBlocks.set(label, lagBlocks);
+  projection.lagSeconds.set(label, lagBlocks === 0 ? 0 : Math.max(0, nowSeconds - Number(run.blockTimestamp)));
+  projection.blocksApplied.inc(label, run.blocks);
+  projection.transactionsApplied.inc(label, run.transactions);
+  projection.applySeconds.observe({ ...label, stage: 'read' }, run.readSeconds);
+  projection.applySeconds.observe({ ...label, stage: 'apply' }, run.applySeconds);
+  projection.applySeconds.observe({ ...label, stage: 'write' }, run.writeSeconds);
+}
+
+const PROJECTION_STATES = ['catching_up', 'live', 'paused', 'failed', 'rebuilding'] as const;
+
+export function recordProjectionState(metrics: Metrics, { projection, state }: ProjectionsEvents['state']): void {
+  for (const each of PROJECTION_STATES) metrics.projection.state.set({ projection, state: each }, each === state ? 1 : 0);
+}
+
+export function rpcMetrics(metrics: Metrics): RpcMetrics {
+  const { rpc } = metrics;
+  return {
+    call({ method, code, seconds, responseBytes }) {
+      rpc.responseSeconds.observe({ method }, seconds);
+      rpc.responseSizeBytes.observe({ method }, responseBytes);
+      rpc.requests.inc({ method, code: String(code) });
+    },
+    batch({ entries, seconds }) {
+      rpc.batchSize.observe(entries);
+      rpc.responseSeconds.observe({ method: 'batch' }, seconds);
+    },
+    inFlight: (calls) => rpc.inFlight.set(calls),
+    rejected: (reason) => rpc.rejected.inc({ reason }),
+  };
+}

@@ -1,0 +1,137 @@
+/** Health, readiness and status over HTTP (spec: observability C.8). Answers before the node has caught up. */
+import { createServer } from 'node:http';
+import Koa from 'koa';
+import { closeServer, listen } from '../common/httpListener.ts';
+import type { Logger } from '../common/logger.ts';
+import type { RunningServer } from '../common/metrics.ts';
+
+export type ProjectionState = 'catching_up' | 'live' | 'paused' | 'failed' | 'rebuilding';
+
+export interface ProjectionStatus {
+  readonly name: string;
+  readonly height: number;
+  readonly lagBlocks: number;
+  readonly state: ProjectionState;
+}
+
+export interface NodeStatus {
+  readonly role: 'main' | 'external';
+  readonly nodeVersion: string;
+  readonly chainId: bigint;
+  /** Undefined: an external node. */
+  readonly isLeading: boolean | undefined;
+  readonly epoch: bigint;
+  /** Last accepted block that this node knows of. */
+  readonly logHead: number;
+  /** False: why, in `logProblem`. */
+  readonly isLogReadable: boolean;
+  readonly logProblem: string | undefined;
+  /** False until the end of the log was reached once. */
+  readonly hasCaughtUp: boolean;
+  readonly projections: readonly ProjectionStatus[];
+  readonly safe: number;
+  readonly finalized: number;
+  /** Undefined: L1 is not watched. */
+  readonly l1Head: number | undefined;
+  readonly arePriorityTransactionsChecked: boolean;
+}
+
+export interface StatusOptions {
+  readonly status: () => NodeStatus;
+  readonly isTerminating: () => boolean;
+  /** projection_max_lag_blocks */
+  readonly maxLagBlocks: number;
+}
+
+/** Why the node is not ready; none: it is. */
+export function readinessProblems(status: NodeStatus, options: Omit<StatusOptions, 'status'>): string[] {
+  const problems: string[] = [];
+  if (options.isTerminating()) problems.push('the node is stopping');
+  if (!status.isLogReadable) problems.push(`the log is not readable: ${status.logProblem ?? 'unknown reason'}`);
+  else if (!status.hasCaughtUp) problems.push('the end of the log was not reached yet');
+  for (const { name, state, lagBlocks } of status.projections) {
+    if (state === 'failed' || state === 'rebuilding') problems.push(`projection ${name} is ${state}`);
+    if (lagBlocks > options.maxLagBlocks) {
+      problems.push(`projection ${name} is ${lagBlocks} blocks behind, more than ${options.maxLagBlocks}`);
+    }
+  }
+  return problems;
+}
+
+function toJson(value: unknown): string {
+  return JSON.stringify(value, (_, entry: unknown) => {
+    if (typeof entry !== 'bigint') return entry;
+    return entry <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(entry) : entry.toString();
+  });
+}
+
+function projectionTable(status: NodeStatus): Record<string, Omit<ProjectionStatus, 'name'>> {
+  return Object.fromEntries(status.projections.map(({ name, ...rest }) => [name, rest]));
+}
+
+function statusBody(status: NodeStatus): object {
+  return {
+    role: status.role,
+    version: status.nodeVersion,
+    chainId: status.chainId,
+    leading: status.isLeading,
+    epoch: status.epoch,
+    logHead: status.logHead,
+    logReadable: status.isLogReadable,
+    logProblem: status.logProblem,
+    caughtUp: status.hasCaughtUp,
+    projections: projectionTable(status),
+    safe: status.safe,
+    finalized: status.finalized,
+    l1Head: status.l1Head,
+    priorityTransactions: status.arePriorityTransactionsChecked ? 'checked' : 'not checked',
+  };
+}
+
+/** The koa application alone. */
+export function createStatusApp(options: StatusOptions): Koa {
+  const { status, isTerminating } = options;
+  const answers: Readonly<Record<string, () => readonly [code: number, body: object]>> = {
+    '/health': () => [isTerminating() ? 503 : 200, { healthy: !isTerminating() }],
+    '/ready': () => {
+      const current = status();
+      const problems = readinessProblems(current, options);
+      if (problems.length > 0) return [503, { ready: false, problems }];
+      return [200, { ready: true, projections: projectionTable(current) }];
+    },
+    '/status': () => [200, statusBody(status())],
+  };
+  const app = new Koa();
+  app.silent = true;
+  app.use((context) => {
+    const path = context.path === '/status/health' ? '/health' : context.path;
+    const answer = Object.hasOwn(answers, path) ? answers[path] : undefined;
+    context.type = 'application/json';
+    context.set('Cache-Control', 'no-store');
+    if (answer === undefined) {
+      context.status = 404;
+      context.body = toJson({ error: 'no such route', routes: Object.keys(answers) });
+    } else if (context.method !== 'GET' && context.method !== 'HEAD') {
+      context.status = 405;
+      context.set('Allow', 'GET, HEAD');
+      context.body = toJson({ error: 'only GET' });
+    } else {
+      const [code, body] = answer();
+      context.status = code;
+      context.body = toJson(body);
+    }
+  });
+  return app;
+}
+
+/** Throws NodeError LISTEN_FAILED. */
+export async function startStatusServer(
+  options: StatusOptions & { readonly host: string; readonly port: number; readonly logger: Logger },
+): Promise<RunningServer> {
+  const app = createStatusApp(options);
+  app.on('error', (error: unknown) => options.logger.warn({ err: error }, 'status request failed'));
+  const handle = app.callback();
+  const server = createServer((request, response) => void handle(request, response));
+  const address = await listen(server, { name: 'status', host: options.host, port: options.port });
+  return { address, close: () => closeServer(server) };
+}

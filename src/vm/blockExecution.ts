@@ -1,0 +1,251 @@
+/** One block being executed, transaction by transaction, for builder and replayer alike (spec: execution 2, 8.2, native 10). */
+import { ZERO_32 } from '../common/bytes.ts';
+import type { Bytes } from '../common/bytes.ts';
+import { assert, NodeError } from '../common/errors.ts';
+import { toHex } from '../common/bytes.ts';
+import { nextTransactionsRoot } from '../protocol/blockHeader.ts';
+import type { BlockOutput, TransactionOutput } from '../protocol/blockOutput.ts';
+import type { BlockContext } from '../protocol/replayRecord.ts';
+import { BOOTLOADER_ADDRESS } from '../protocol/systemAddresses.ts';
+import { isL1Transaction } from '../protocol/transaction.ts';
+import type { SenderedTransaction } from '../protocol/transaction.ts';
+import { vmTransactionHash } from '../protocol/transactionCodec.ts';
+import { blockOutput } from './blockResult.ts';
+import { Machine } from './interpreter.ts';
+import type { Environment } from './interpreter.ts';
+import { reactionTo } from './invalidTransaction.ts';
+import type { InvalidTransaction, Reaction } from './invalidTransaction.ts';
+import { L1Execution } from './l1Transaction.ts';
+import { L2Execution } from './l2Transaction.ts';
+import type { LoadedState, MissingKey } from './loadedState.ts';
+import { NATIVE_MAX } from './nativeCosts.ts';
+import type { Tracer } from './tracer.ts';
+import type { ExecutedTransaction, TransactionExecution, TransactionRules } from './transactionExecution.ts';
+import { WorldState } from './worldState.ts';
+
+export type { InvalidTransaction, Reaction } from './invalidTransaction.ts';
+
+/** Why a block ends (spec: execution 2). */
+export type SealReason =
+  | 'Replay'
+  | 'Timeout'
+  | 'TxCountLimit'
+  | 'GasLimit'
+  | 'GasVm'
+  | 'NativeCycles'
+  | 'Pubdata'
+  | 'L2ToL1Logs'
+  | 'Other';
+
+/** What a turn of execution came to. */
+export type Step =
+  /** Nothing of the present opcode happened; load these into the LoadedState, then resume(). */
+  | { readonly kind: 'missing'; readonly keys: readonly MissingKey[] }
+  /** The turn is over; resume() later. */
+  | { readonly kind: 'paused' }
+  | { readonly kind: 'included'; readonly output: TransactionOutput }
+  /** Everything is rolled back, block-wide caches included. */
+  | { readonly kind: 'rejected'; readonly error: InvalidTransaction; readonly reaction: Reaction }
+  /** Does not fit this block; rolled back in the same way. */
+  | { readonly kind: 'full'; readonly reason: SealReason };
+
+const L2_TO_L1_LOGS_MAX = 16_384;
+/** Work units of a turn: 1-2 ms of simple opcodes. */
+export const TURN_BUDGET = 60_000;
+/** PREVRANDAO and the header's mixHash, whatever the context says (spec: execution 6, 9). */
+export const PREVRANDAO = 1n;
+
+export function environmentOf(context: BlockContext, prevRandao: bigint = PREVRANDAO): Environment {
+  return {
+    chainId: context.chainId,
+    number: context.blockNumber,
+    timestamp: context.timestamp,
+    gasLimit: context.gasLimit,
+    baseFee: context.eip1559BaseFee,
+    coinbase: context.coinbase,
+    prevRandao,
+    blockHashes: context.blockHashes,
+  };
+}
+
+interface Current {
+  readonly sendered: SenderedTransaction;
+  readonly execution: TransactionExecution;
+  isStarted: boolean;
+}
+
+export class BlockExecution {
+  readonly #context: BlockContext;
+  readonly #world: WorldState;
+  readonly #machine: Machine;
+  readonly #rules: TransactionRules;
+  readonly #turnBudget: number;
+  readonly #outputs: TransactionOutput[] = [];
+  #transactionsRoot: Bytes = ZERO_32;
+  #gasUsed = 0n;
+  #native = 0;
+  #pubdata = 0;
+  #logCount = 0;
+  #current: Current | undefined;
+  #isFinished = false;
+
+  /** `turnBudget`: work units of one start() or resume(), about one per simple opcode. */
+  constructor(options: { context: BlockContext; state: LoadedState; tracer?: Tracer; turnBudget?: number }) {
+    this.#context = options.context;
+    this.#world = new WorldState(options.state);
+    this.#machine = new Machine({ world: this.#world, environment: environmentOf(options.context), tracer: options.tracer });
+    this.#rules = { context: options.context, simulation: undefined };
+    this.#turnBudget = options.turnBudget ?? TURN_BUDGET;
+  }
+
+  get includedCount(): number {
+    return this.#outputs.length;
+  }
+
+  get gasUsed(): bigint {
+    return this.#gasUsed;
+  }
+
+  /** Throws a NodeError of kind `invariant` for what must stop a node: an L1 transaction that is invalid, a failing upgrade. */
+  start(sendered: SenderedTransaction): Step {
+    assert(this.#current === undefined, 'a transaction was started while another one runs');
+    assert(!this.#isFinished, 'a transaction was started in a finished block');
+    const { transaction } = sendered;
+    const { gasLimit } = this.#context;
+    if (transaction.gasLimit <= gasLimit && this.#gasUsed + transaction.gasLimit > gasLimit) return { kind: 'full', reason: 'GasLimit' };
+    const machine = this.#machine;
+    const rules = this.#rules;
+    this.#world.beginTransaction();
+    this.#world.transactionNumber = this.#outputs.length;
+    this.#current = {
+      sendered,
+      execution: isL1Transaction(transaction)
+        ? new L1Execution({ machine, rules, transaction })
+        : new L2Execution({ machine, rules, transaction, sender: sendered.sender }),
+      isStarted: false,
+    };
+    return this.resume();
+  }
+
+  resume(): Step {
+    const current = this.#current;
+    assert(current !== undefined, 'there is no transaction to resume');
+    const machine = this.#machine;
+    const world = this.#world;
+    world.missing = [];
+    if (!current.isStarted) {
+      if (!current.execution.probe()) return { kind: 'missing', keys: world.missing };
+      const error = current.execution.start();
+      if (error !== undefined) {
+        this.abandon();
+        return { kind: 'rejected', error, reaction: reactionTo(error) };
+      }
+      current.isStarted = true;
+    }
+    if (machine.result === undefined) {
+      const outcome = machine.run(this.#turnBudget);
+      if (outcome === 'missing') return { kind: 'missing', keys: world.missing };
+      if (outcome === 'paused') return { kind: 'paused' };
+    }
+    return this.#end(current);
+  }
+
+  /** Gives the running transaction up; nothing of it is left. */
+  abandon(): void {
+    if (this.#current === undefined) return;
+    this.#current = undefined;
+    this.#world.rejectTransaction();
+  }
+
+  #end({ sendered, execution }: Current): Step {
+    const executed = execution.finish();
+    const reason = executed === undefined ? this.#unpayable(sendered) : this.#exceededLimit(executed);
+    if (executed === undefined || reason !== undefined) {
+      this.abandon();
+      return { kind: 'full', reason: reason ?? 'Other' };
+    }
+    const world = this.#world;
+    const output: TransactionOutput = {
+      success: executed.success,
+      gasUsed: executed.gasUsed,
+      gasRefunded: 0n,
+      nativeUsed: executed.nativeUsed,
+      computationalNativeUsed: BigInt(executed.computationalNativeUsed),
+      pubdataUsed: BigInt(executed.pubdataUsed),
+      returnData: executed.returnData,
+      contractAddress: executed.contractAddress,
+      effectiveGasPrice: executed.effectiveGasPrice,
+      logs: world.logs,
+      l2ToL1Logs: world.l2ToL1Logs,
+      messages: world.messages,
+    };
+    this.#gasUsed += executed.gasUsed;
+    this.#native += executed.computationalNativeUsed;
+    this.#pubdata += executed.pubdataUsed;
+    this.#logCount += world.l2ToL1Logs.length;
+    this.#transactionsRoot = nextTransactionsRoot(
+      this.#transactionsRoot,
+      vmTransactionHash(sendered.transaction, this.#context.chainId),
+    );
+    this.#outputs.push(output);
+    this.#current = undefined;
+    return { kind: 'included', output };
+  }
+
+  /** The limit that the transaction would break, in their order. */
+  #exceededLimit(executed: ExecutedTransaction): SealReason | undefined {
+    if (this.#gasUsed + executed.gasUsed > this.#context.gasLimit) return 'GasVm';
+    if (this.#native + executed.computationalNativeUsed > NATIVE_MAX) return 'NativeCycles';
+    if (BigInt(this.#pubdata + executed.pubdataUsed) > this.#context.pubdataLimit) return 'Pubdata';
+    if (this.#logCount + this.#world.l2ToL1Logs.length > L2_TO_L1_LOGS_MAX) return 'L2ToL1Logs';
+    return undefined;
+  }
+
+  /**
+   * An L1 transaction that cannot even pay for the diffs which earlier transactions of the block left on the accounts it
+   * touches would stop the reference VM. First in a block it has nothing of that kind to pay.
+   */
+  #unpayable({ transaction }: SenderedTransaction): SealReason {
+    if (this.#outputs.length > 0) return 'Other';
+    const { blockNumber } = this.#context;
+    throw new NodeError('invariant', `transaction ${toHex(transaction.hash)} cannot pay for its pubdata even as first of block ${blockNumber}`, {
+      code: 'VM_PUBDATA_UNPAYABLE',
+      blockNumber,
+      transactionHash: toHex(transaction.hash),
+    });
+  }
+
+  /** Header, ordered writes, preimages, pubdata and output hash of the included transactions. */
+  finish(): BlockOutput {
+    assert(this.#current === undefined, 'a block was finished while a transaction runs');
+    this.#isFinished = true;
+    return blockOutput({
+      context: this.#context,
+      world: this.#world,
+      transactions: this.#outputs,
+      transactionsRoot: this.#transactionsRoot,
+      gasUsed: this.#gasUsed,
+      computationalNativeUsed: BigInt(this.#native),
+    });
+  }
+}
+
+/** What any run of this transaction in this block will look at: loaded in one go before start(). */
+export function keysToPrefetch(sendered: SenderedTransaction, context: Pick<BlockContext, 'coinbase'>): MissingKey[] {
+  const { transaction, sender } = sendered;
+  const keys: MissingKey[] = [
+    { kind: 'account', address: sender },
+    { kind: 'account', address: context.coinbase },
+    { kind: 'account', address: BOOTLOADER_ADDRESS },
+  ];
+  if (transaction.to !== undefined) keys.push({ kind: 'account', address: transaction.to });
+  if (isL1Transaction(transaction)) {
+    keys.push({ kind: 'account', address: transaction.refundRecipient });
+  } else {
+    for (const { address, slots } of transaction.accessList) {
+      keys.push({ kind: 'account', address });
+      for (const slot of slots) keys.push({ kind: 'slot', address, slot });
+    }
+  }
+  return keys;
+}

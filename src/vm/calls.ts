@@ -1,0 +1,241 @@
+/** CALL, CALLCODE, DELEGATECALL and STATICCALL, and the first call of a transaction (spec: execution 9, 10, native 6.1). */
+import { EMPTY_BYTES } from '../common/bytes.ts';
+import type { Bytes } from '../common/bytes.ts';
+import type { Account } from './account.ts';
+import { EMPTY_CODE } from './code.ts';
+import type { Code } from './code.ts';
+import { Frame } from './frame.ts';
+import { CALL_DEPTH_MAX, CALL_STIPEND_GAS, CALL_VALUE_GAS, ERGS_PER_GAS, NEW_ACCOUNT_GAS } from './gasCosts.ts';
+import { chargeSignal, FAILED, FATAL, FATAL_RESULT, MISSING, RUNNING, SWITCHED } from './interpreter.ts';
+import type { Machine, Signal } from './interpreter.ts';
+import { CHARGED } from './meter.ts';
+import { CALL, CALLCODE, DELEGATECALL, STATICCALL } from './opcodes.ts';
+import { BY_OPCODE, WITHOUT_GAS } from './stateAccess.ts';
+import type { TracedKind } from './tracer.ts';
+import { isZeroWord, LIMBS, readBigInt } from './words.ts';
+import type { Words } from './words.ts';
+
+const ERGS_MAX = Number.MAX_SAFE_INTEGER;
+
+/** A call that may begin: everything is charged, the value has moved, the meter holds what the callee gets. */
+interface BegunCall {
+  readonly kind: TracedKind;
+  readonly target: Account;
+  /** undefined: nothing to run, a precompile or a hook. */
+  readonly code: Code | undefined;
+  readonly self: Account;
+  readonly caller: Account;
+  readonly value: bigint;
+  readonly input: Bytes;
+  readonly isStatic: boolean;
+  readonly frame: Pick<Frame, 'checkpoint' | 'stackBase' | 'memoryBase'>;
+}
+
+type CallEnd = { readonly success: boolean; readonly output: Bytes };
+
+/** Code to run at an account; undefined with `missing` filled when it is not in memory. */
+export function callableCode(machine: Machine, target: Account): Code | undefined {
+  if (target.precompile !== undefined || target.hook !== undefined || !target.hasCode) return EMPTY_CODE;
+  return machine.world.codeOf(target);
+}
+
+/**
+ * Puts the frame of a call on top, or answers how a call without one ended: to an account without code, to a precompile,
+ * or one that a hook refuses. FATAL when native is short.
+ */
+function begin(machine: Machine, call: BegunCall, isFirst: boolean): CallEnd | typeof SWITCHED | typeof FATAL {
+  const { meter, tracer } = machine;
+  tracer?.enter({
+    kind: call.kind,
+    from: call.kind === 'DELEGATECALL' ? call.self.address : call.caller.address,
+    to: call.target.address,
+    value: call.value,
+    gas: meter.gas,
+    input: call.input,
+  });
+  let end: CallEnd | undefined;
+  const { precompile, hook } = call.target;
+  const isBorrowed = call.kind === 'DELEGATECALL' || call.kind === 'CALLCODE';
+  if (precompile !== undefined) {
+    const ergs = Math.min(meter.gas * ERGS_PER_GAS + meter.fraction, ERGS_MAX);
+    const gasBefore = meter.gas;
+    const result = precompile.run(call.input, ergs, meter.native);
+    if (result.kind === 'outOfNative') {
+      meter.native = 0;
+      return FATAL;
+    }
+    meter.native -= result.native;
+    if (result.kind === 'success') meter.gas -= result.gas;
+    else meter.burnGas();
+    machine.budget -= gasBefore - meter.gas;
+    end = result.kind === 'success' ? { success: true, output: result.output } : { success: false, output: EMPTY_BYTES };
+  } else if (hook !== undefined && (isBorrowed || (call.value !== 0n && hook !== 'baseToken'))) {
+    end = { success: false, output: EMPTY_BYTES };
+  } else if (hook === undefined && call.code === undefined) {
+    end = { success: true, output: EMPTY_BYTES };
+  }
+  if (end === undefined) {
+    machine.enter(
+      new Frame({
+        kind: hook === undefined ? 'call' : 'hook',
+        code: call.code ?? EMPTY_CODE,
+        self: call.self,
+        caller: call.caller,
+        value: call.value,
+        input: call.input,
+        isStatic: call.isStatic,
+        checkpoint: call.frame.checkpoint,
+        stackBase: call.frame.stackBase,
+        memoryBase: call.frame.memoryBase,
+        returnData: EMPTY_BYTES,
+      }),
+      isFirst,
+    );
+    return SWITCHED;
+  }
+  if (!end.success) machine.world.rollBack(call.frame.checkpoint);
+  if (!machine.countOutput(end.output.length)) return FATAL;
+  tracer?.exit({
+    success: end.success,
+    output: end.output,
+    gasLeft: meter.gas,
+    error: end.success ? undefined : precompile === undefined ? 'execution reverted' : 'precompile failed',
+  });
+  return end;
+}
+
+/** Gas asked for; what a number does not hold exactly is more than anyone has. */
+function requestedGas(stack: Words, at: number): number {
+  const high = stack[at + 2]! | stack[at + 3]! | stack[at + 4]! | stack[at + 5]! | stack[at + 6]! | stack[at + 7]!;
+  return high === 0 && stack[at + 1]! < 0x20_0000 ? stack[at + 1]! * 0x1_0000_0000 + stack[at]! : Infinity;
+}
+
+const KINDS: ReadonlyMap<number, TracedKind> = new Map([
+  [CALL, 'CALL'],
+  [CALLCODE, 'CALLCODE'],
+  [DELEGATECALL, 'DELEGATECALL'],
+  [STATICCALL, 'STATICCALL'],
+]);
+
+/** The four call opcodes. The first charge is done. */
+export function call(machine: Machine, opcode: number): Signal {
+  const { frame, meter, stack, world, access } = machine;
+  const takesValue = opcode === CALL || opcode === CALLCODE;
+  const top = frame.sp;
+  const bottom = top - (takesValue ? 7 : 6) * LIMBS;
+  const hasValue = takesValue && !isZeroWord(stack, top - 3 * LIMBS);
+  if (opcode === CALL && hasValue && frame.isStatic) {
+    machine.failure = 'write protection';
+    return FAILED;
+  }
+  const inputAt = bottom + 3 * LIMBS;
+  let charge = machine.growRange(inputAt, inputAt - LIMBS);
+  if (charge !== CHARGED) return chargeSignal(charge);
+  charge = machine.growRange(inputAt - 2 * LIMBS, bottom);
+  if (charge !== CHARGED) return chargeSignal(charge);
+
+  const target = world.account(stack, top - 2 * LIMBS);
+  if (target === undefined) return MISSING;
+  const code = callableCode(machine, target);
+  if (code === undefined) return MISSING;
+
+  charge = access.account(target, BY_OPCODE);
+  if (charge !== CHARGED) return chargeSignal(charge);
+  charge = access.code(target);
+  if (charge !== CHARGED) return chargeSignal(charge);
+  const value = hasValue ? readBigInt(stack, top - 3 * LIMBS) : 0n;
+  charge = meter.charge(
+    (hasValue ? CALL_VALUE_GAS : 0) + (opcode === CALL && hasValue && target.isEmpty ? NEW_ACCOUNT_GAS : 0),
+    0,
+  );
+  if (charge !== CHARGED) return chargeSignal(charge);
+
+  // 63/64 of the gas may be passed; what single ergs there are go along with all of it.
+  const passable = meter.gas - Math.floor(meter.gas / 64);
+  const requested = requestedGas(stack, top - LIMBS);
+  const passesAll = requested > passable;
+  let calleeGas = passesAll ? passable : requested;
+  frame.gas = meter.gas - calleeGas;
+  frame.fraction = passesAll ? 0 : meter.fraction;
+  if (hasValue) calleeGas += CALL_STIPEND_GAS;
+  meter.gas = calleeGas;
+  meter.fraction = passesAll ? meter.fraction : 0;
+
+  const outputAt = stack[inputAt - 2 * LIMBS]!;
+  const outputSize = stack[bottom]!;
+  const input = machine.memoryRange(inputAt, inputAt - LIMBS);
+  frame.outputAt = outputAt;
+  frame.outputSize = outputSize;
+  frame.sp = bottom;
+  frame.returnData = EMPTY_BYTES;
+
+  // The running frame and those below it: a frame at depth 1025 is refused.
+  if (machine.callers.length + 1 > CALL_DEPTH_MAX) {
+    machine.finishCall(frame, false, EMPTY_BYTES);
+    return RUNNING;
+  }
+  if (hasValue) {
+    charge = access.account(frame.self, WITHOUT_GAS);
+    if (charge !== CHARGED) return chargeSignal(charge);
+    if (frame.self.balance < value) {
+      machine.finishCall(frame, false, EMPTY_BYTES);
+      return RUNNING;
+    }
+  }
+  const checkpoint = world.checkpoint();
+  if (hasValue) {
+    charge = access.transfer(frame.self, opcode === CALLCODE ? frame.self : target, value, WITHOUT_GAS);
+    if (charge !== CHARGED) return chargeSignal(charge);
+  }
+  const isBorrowed = opcode === DELEGATECALL || opcode === CALLCODE;
+  const end = begin(
+    machine,
+    {
+      kind: KINDS.get(opcode)!,
+      target,
+      code: code === EMPTY_CODE ? undefined : code,
+      self: isBorrowed ? frame.self : target,
+      caller: opcode === DELEGATECALL ? frame.caller : frame.self,
+      value: opcode === DELEGATECALL ? frame.value : value,
+      input,
+      isStatic: frame.isStatic || opcode === STATICCALL,
+      frame: { checkpoint, stackBase: bottom, memoryBase: frame.memoryBase + frame.memorySize },
+    },
+    false,
+  );
+  if (end === SWITCHED || end === FATAL) return end;
+  machine.finishCall(frame, end.success, end.output);
+  return RUNNING;
+}
+
+/**
+ * Begins the call of a transaction. The caller has probed, charged and moved the value; the meter holds all gas.
+ * Its result is in `machine.result` at once when there is nothing to run.
+ */
+export function beginTopCall(
+  machine: Machine,
+  options: { sender: Account; target: Account; code: Code; value: bigint; input: Bytes; checkpoint: Frame['checkpoint'] },
+): void {
+  const { sender, target, code, value, input, checkpoint } = options;
+  machine.failure = 'execution reverted';
+  const end = begin(
+    machine,
+    {
+      kind: 'CALL',
+      target,
+      code: code === EMPTY_CODE ? undefined : code,
+      self: target,
+      caller: sender,
+      value,
+      input,
+      isStatic: false,
+      frame: { checkpoint, stackBase: 0, memoryBase: 0 },
+    },
+    true,
+  );
+  if (end === SWITCHED) return;
+  machine.result =
+    end === FATAL
+      ? FATAL_RESULT
+      : { kind: 'returned', success: end.success, output: end.output, error: end.success ? undefined : machine.failure };
+}

@@ -1,0 +1,55 @@
+/** What L2 and L1 transactions have in common for whoever runs them. */
+import type { Bytes } from '../common/bytes.ts';
+import type { BlockContext } from '../protocol/replayRecord.ts';
+import { BOOTLOADER_ADDRESS } from '../protocol/systemAddresses.ts';
+import type { Account } from './account.ts';
+import type { Machine } from './interpreter.ts';
+import type { InvalidTransaction } from './invalidTransaction.ts';
+import type { WorldState } from './worldState.ts';
+
+/** Prices and limits a transaction runs under. */
+export interface TransactionRules {
+  readonly context: BlockContext;
+  /** Simulation: fixed native per gas, no nonce check (spec: native 11). */
+  readonly simulation: { readonly nativePerGas: bigint } | undefined;
+}
+
+export interface ExecutedTransaction {
+  readonly success: boolean;
+  readonly gasUsed: bigint;
+  readonly nativeUsed: bigint;
+  readonly computationalNativeUsed: number;
+  /** bytes, validation and intrinsic included */
+  readonly pubdataUsed: number;
+  readonly returnData: Bytes;
+  readonly contractAddress: Bytes | undefined;
+  readonly effectiveGasPrice: bigint;
+}
+
+export interface TransactionExecution {
+  /** Looks for everything that is needed before the first opcode and behind the last; false: `world.missing` says what is not there. */
+  probe(): boolean;
+  /** Validates and enters the top-level frame; `machine.result` may be there at once. */
+  start(): InvalidTransaction | undefined;
+  /** After the top-level frame ended: pubdata, gas, fees. Undefined: it cannot pay for what earlier transactions of the block left it to count. */
+  finish(): ExecutedTransaction | undefined;
+}
+
+export interface FeeAccounts {
+  readonly coinbase: Account;
+  readonly bootloader: Account;
+}
+
+/** Coinbase and 0x8001, which every transaction touches. */
+export function probeFeeAccounts(world: WorldState, coinbase: Bytes): FeeAccounts | undefined {
+  const coinbaseAccount = world.accountAt(coinbase);
+  const bootloader = world.accountAt(BOOTLOADER_ADDRESS);
+  return coinbaseAccount === undefined || bootloader === undefined ? undefined : { coinbase: coinbaseAccount, bootloader };
+}
+
+/** The end of every transaction: 0x8001 gives all it has to the coinbase, destroyed contracts go. */
+export function settle(machine: Machine, { coinbase, bootloader }: FeeAccounts): void {
+  machine.access.accountForFree(bootloader);
+  machine.access.move(bootloader, coinbase, bootloader.balance);
+  machine.world.removeDoomed();
+}

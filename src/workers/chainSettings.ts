@@ -1,0 +1,60 @@
+/** From the configuration to what the chain worker is built with. */
+import { join } from 'node:path';
+import type { Bytes } from '../common/bytes.ts';
+import type { Config } from '../common/config.ts';
+import { NodeError } from '../common/errors.ts';
+import type { ChainSettings } from './chain.ts';
+
+/** Version of the stored form of state and journal; a bump makes a new directory, filled again from the log. */
+export const CHAIN_STORE_VERSION = 1;
+
+const FLUSH_EVERY_BLOCKS = 1_000;
+/** Projections further behind than this many times the readiness threshold close transaction intake. */
+const INTAKE_LAG_FACTOR = 10;
+const DEFAULT_BASE_FEE = 1_000n;
+const DEFAULT_PUBDATA_PRICE = 1n;
+
+export function chainStorePath(config: Pick<Config, 'generalRocksDbPath'>): string {
+  return join(config.generalRocksDbPath, 'chainStore', `v${CHAIN_STORE_VERSION}`);
+}
+
+export function configuredChainId(config: Pick<Config, 'genesisChainId'>): bigint {
+  if (config.genesisChainId === undefined) throw new NodeError('fatal', 'genesis_chain_id is missing: set it to the L2 chain id', { code: 'CONFIG_INVALID' });
+  return config.genesisChainId;
+}
+
+/** wei */
+export function configuredBaseFee(config: Pick<Config, 'sequencerBaseFeeOverride'>): bigint {
+  return config.sequencerBaseFeeOverride ?? DEFAULT_BASE_FEE;
+}
+
+export function chainSettings(config: Config, identity: { readonly nodeId: Bytes; readonly bootId: Bytes; readonly nodeVersion: string }): ChainSettings {
+  const chainId = configuredChainId(config);
+  return {
+    mayLead: config.nodeRole === 'main',
+    sequencer: {
+      chainId,
+      feeCollector: config.sequencerFeeCollectorAddress,
+      blockGasLimit: config.sequencerBlockGasLimit,
+      blockPubdataLimitBytes: config.sequencerBlockPubdataLimitBytes,
+      baseFee: configuredBaseFee(config),
+      pubdataPrice: config.sequencerPubdataPriceOverride ?? DEFAULT_PUBDATA_PRICE,
+      blockTimeMs: config.sequencerBlockTimeMs,
+      maxTransactionsInBlock: config.sequencerMaxTransactionsInBlock,
+      blockSizeLimitBytes: config.sequencerBlockSizeLimitBytes,
+      nodeVersion: identity.nodeVersion,
+    },
+    mempool: {
+      chainId,
+      blockGasLimit: config.sequencerBlockGasLimit,
+      maxInputBytes: config.txValidatorMaxInputBytes,
+      maxPendingTransactions: config.mempoolMaxPendingTxs,
+      maxPendingSizeBytes: config.mempoolMaxPendingSizeBytes,
+    },
+    maxAheadBlocks: config.eventLogMaxAheadBlocks,
+    nodeId: identity.nodeId,
+    bootId: identity.bootId,
+    intakeMaxLagBlocks: Math.max(1, config.projectionMaxLagBlocks) * INTAKE_LAG_FACTOR,
+    flushEveryBlocks: FLUSH_EVERY_BLOCKS,
+  };
+}

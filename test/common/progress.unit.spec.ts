@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { RateMeter, createProgress, durationText, progressText, rateText } from '../../src/common/progress.ts';
+import type { ProgressOutput } from '../../src/common/progress.ts';
+import { FakeClock } from '../support/fakeClock.ts';
+
+class Output implements ProgressOutput {
+  readonly isTTY: boolean;
+  text = '';
+
+  constructor(isTTY = false) {
+    this.isTTY = isTTY;
+  }
+
+  write(text: string): void {
+    this.text += text;
+  }
+
+  get lines(): string[] {
+    return this.text.trimEnd().split('\n');
+  }
+}
+
+describe('progress', () => {
+  it('writes durations with the two largest units', () => {
+    const cases: readonly (readonly [number, string])[] = [
+      [0, '0 s'],
+      [0.4, '0 s'],
+      [59.6, '1 min'],
+      [61, '1 min 1 s'],
+      [3_600, '1 h'],
+      [3_661, '1 h 1 min'],
+      [90_061, '1 d 1 h'],
+      [86_460, '1 d'],
+    ];
+    for (const [seconds, text] of cases) assert.equal(durationText(seconds), text, `${seconds}`);
+  });
+
+  it('writes rates short', () => {
+    assert.deepEqual([0, 0.25, 12.34, 150, 1_234, 2_500_000].map(rateText), [
+      '0',
+      '0.3',
+      '12.3',
+      '150',
+      '1.2k',
+      '2.5M',
+    ]);
+  });
+
+  it('writes share, rate and time left', () => {
+    assert.equal(
+      progressText('blocks', { done: 50, total: 200, ratePerSecond: 10, secondsLeft: 15 }),
+      '50 of 200 (25 %) blocks, 10.0 blocks/s, 15 s left',
+    );
+    assert.equal(
+      progressText('blocks', { done: 5, total: undefined, ratePerSecond: 0, secondsLeft: undefined }),
+      '5 blocks, 0 blocks/s',
+    );
+    assert.match(progressText('x', { done: 0, total: 0, ratePerSecond: 0, secondsLeft: 0 }), /100 %/);
+  });
+
+  it('measures the rate over the last ten seconds', () => {
+    const clock = new FakeClock();
+    const meter = new RateMeter(clock);
+    assert.equal(meter.perSecond, 0);
+    let value = 0;
+    for (let i = 0; i < 300; i++) {
+      meter.add(value);
+      clock.advance(50);
+      value += 50;
+    }
+    assert.equal(Math.round(meter.perSecond), 1_000);
+    for (let i = 0; i < 110; i++) {
+      meter.add(value);
+      clock.advance(100);
+      value += 1;
+    }
+    assert.equal(Math.round(meter.perSecond), 10);
+  });
+
+  it('prints plain lines now and then, and a last one', () => {
+    const clock = new FakeClock();
+    const output = new Output();
+    const progress = createProgress({ label: 'rebuilding state', unit: 'blocks', output, format: 'human', clock });
+    for (let done = 0; done <= 100; done += 10) {
+      progress.update(done, 100);
+      clock.advance(1_000);
+    }
+    progress.stop();
+    progress.stop();
+    progress.update(5, 100);
+    assert.deepEqual(output.lines, [
+      'rebuilding state: 0 of 100 (0 %) blocks, 0 blocks/s',
+      'rebuilding state: 50 of 100 (50 %) blocks, 10.0 blocks/s, 5 s left',
+      'rebuilding state: 100 of 100 (100 %) blocks, 10.0 blocks/s, 0 s left',
+      'rebuilding state: 100 of 100 (100 %) blocks, 10.0 blocks/s, 0 s left, 11 s in all',
+    ]);
+  });
+
+  it('prints JSON lines for machines', () => {
+    const clock = new FakeClock();
+    const output = new Output(true);
+    const progress = createProgress({ label: 'l', unit: 'blocks', output, format: 'json', clock });
+    progress.update(0, 10);
+    clock.advance(2_000);
+    progress.update(10, 10);
+    progress.stop();
+    assert.deepEqual(
+      output.lines.map((line) => JSON.parse(line) as unknown),
+      [
+        { label: 'l', unit: 'blocks', done: 0, total: 10, ratePerSecond: 0, isLast: false },
+        { label: 'l', unit: 'blocks', done: 10, total: 10, ratePerSecond: 5, secondsLeft: 0, isLast: true },
+      ],
+    );
+  });
+});

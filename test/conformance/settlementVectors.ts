@@ -1,0 +1,288 @@
+/** settlement-*: those whose rules are part of the protocol folder (spec: batches, contracts, priority-tree). */
+import { padAddress, ZERO_32 } from '../../src/common/bytes.ts';
+import type { Bytes } from '../../src/common/bytes.ts';
+import { aliasToL1Address, l1AddressToAlias } from '../../src/protocol/addressAlias.ts';
+import { BLOCK_HASHES_LENGTH } from '../../src/protocol/blockHeader.ts';
+import { blockHashesDigest, stateCommitment } from '../../src/protocol/genesis.ts';
+import { EMPTY_LOG_LEAF, emptyMiniTreeHashes, logLeaves, miniTreeRoot } from '../../src/protocol/logTree.ts';
+import { priorityOperationsHash, rootOfRangeProof, TrimmedTree } from '../../src/protocol/priorityTree.ts';
+import { encodeL2ToL1Log } from '../../src/protocol/receipts.ts';
+import { encodeStoredBatchInfo, genesisStoredBatch, storedBatchHash } from '../../src/protocol/storedBatch.ts';
+import { BASE_TOKEN_ADDRESS } from '../../src/protocol/systemAddresses.ts';
+import { canonicalL1Hash } from '../../src/protocol/transactionCodec.ts';
+import { assetId, messageLog, withdrawalMessage } from '../../src/protocol/withdrawal.ts';
+import type { VectorFamily } from './family.ts';
+import { filledLeaf, provenPath } from './logTreeVectors.ts';
+import { fail, same } from './suite.ts';
+import { count, fieldsOf, hex, hexList, integer, listOf, optional, text } from './vectorData.ts';
+import type { VectorObject } from './vectorData.ts';
+
+/** The address in an unsigned integer of 160 bits. */
+function addressOf(value: unknown): Bytes {
+  const digits = integer(value).toString(16).padStart(40, '0');
+  if (digits.length > 40) fail('an address exceeds 160 bits');
+  return hex(`0x${digits}`);
+}
+
+function wordOf(value: unknown): Bytes {
+  return hex(`0x${integer(value).toString(16).padStart(64, '0')}`);
+}
+
+function addressAlias(input: unknown, expected: unknown): void {
+  const { l1, l2 } = fieldsOf(input, 'l1', 'l2');
+  if (l1 === undefined) same(aliasToL1Address(hex(l2)), hex(fieldsOf(expected, 'l1')['l1']), 'address');
+  else same(l1AddressToAlias(hex(l1)), hex(fieldsOf(expected, 'l2')['l2']), 'alias');
+}
+
+function canonicalTransaction(input: unknown, expected: unknown): void {
+  const fields = fieldsOf(
+    input,
+    'txType',
+    'from',
+    'to',
+    'gasLimit',
+    'gasPerPubdataByteLimit',
+    'maxFeePerGas',
+    'maxPriorityFeePerGas',
+    'paymaster',
+    'nonce',
+    'value',
+    'reserved',
+    'data',
+    'signature',
+    'factoryDeps',
+    'paymasterInput',
+    'reservedDynamic',
+  );
+  const type = count(fields['txType']);
+  const reserved = listOf(fields['reserved']);
+  const unused = [integer(fields['paymaster']), integer(reserved[2]), integer(reserved[3])];
+  const tails = [fields['signature'], fields['paymasterInput'], fields['reservedDynamic']];
+  if (unused.some((value) => value !== 0n) || tails.some((value) => hex(value).length > 0) || reserved.length !== 4)
+    fail('a field that must be empty is not');
+  const hash = canonicalL1Hash({
+    type: type === 0x7e || type === 0x7f ? type : fail(`type ${type}`),
+    initiator: addressOf(fields['from']),
+    to: addressOf(fields['to']),
+    gasLimit: integer(fields['gasLimit']),
+    gasPerPubdataByteLimit: integer(fields['gasPerPubdataByteLimit']),
+    maxFeePerGas: integer(fields['maxFeePerGas']),
+    maxPriorityFeePerGas: integer(fields['maxPriorityFeePerGas']),
+    nonce: integer(fields['nonce']),
+    value: integer(fields['value']),
+    toMint: integer(reserved[0]),
+    refundRecipient: addressOf(reserved[1]),
+    input: hex(fields['data']),
+    factoryDeps: listOf(fields['factoryDeps']).map(wordOf),
+  });
+  same(hash, hex(fieldsOf(expected, 'canonical_hash')['canonical_hash']), 'canonical hash');
+}
+
+function genesisBatch(input: unknown, expected: unknown): void {
+  const fields = fieldsOf(
+    input,
+    'batch_number',
+    'state_commitment',
+    'number_of_layer1_txs',
+    'priority_operations_hash',
+    'dependency_roots_rolling_hash',
+    'l2_to_l1_logs_root_hash',
+    'commitment',
+    'last_block_timestamp',
+  );
+  const batch = genesisStoredBatch(hex(fields['state_commitment']));
+  same(
+    batch,
+    {
+      batchNumber: integer(fields['batch_number']),
+      stateCommitment: hex(fields['state_commitment']),
+      numberOfLayer1Txs: integer(fields['number_of_layer1_txs']),
+      priorityOperationsHash: hex(fields['priority_operations_hash']),
+      dependencyRootsRollingHash: hex(fields['dependency_roots_rolling_hash']),
+      l2ToL1LogsRootHash: hex(fields['l2_to_l1_logs_root_hash']),
+      commitment: hex(fields['commitment']),
+      lastBlockTimestamp: integer(fields['last_block_timestamp']),
+    },
+    'batch 0',
+  );
+  const { abi_encoded: encoded, hash } = fieldsOf(expected, 'abi_encoded', 'hash');
+  same(encodeStoredBatchInfo(batch), hex(encoded), 'ABI form');
+  same(storedBatchHash(batch), hex(hash), 'hash');
+}
+
+function stateCommitmentCase(input: unknown, expected: unknown): void {
+  const fields = fieldsOf(
+    input,
+    'tree_root',
+    'leaf_count',
+    'block_number',
+    'previous_255_block_hashes_oldest_first',
+    'last_block_hash',
+    'last_block_timestamp',
+  );
+  const previous = fields['previous_255_block_hashes_oldest_first'];
+  const older =
+    previous === 'all zero' ? Array.from({ length: BLOCK_HASHES_LENGTH - 1 }, () => ZERO_32) : hexList(previous);
+  const blockHashes = [...older, hex(fields['last_block_hash'])];
+  const result = fieldsOf(expected, 'last_256_block_hashes_blake', 'state_commitment');
+  same(blockHashesDigest(blockHashes), hex(result['last_256_block_hashes_blake']), 'digest of the block hashes');
+  same(
+    stateCommitment({
+      treeRoot: hex(fields['tree_root']),
+      leafCount: integer(fields['leaf_count']),
+      blockNumber: integer(fields['block_number']),
+      blockHashes,
+      timestamp: integer(fields['last_block_timestamp']),
+    }),
+    hex(result['state_commitment']),
+    'state commitment',
+  );
+}
+
+const LEAF_RULE = 'leaf i is 88 repetitions of one byte';
+const GROWTH_RULE =
+  'start empty; in round i (1..5) push three leaves, each 88 bytes of value i; record root; trim the 2 leftmost remaining leaves; root must not change';
+const REGROWTH_RULE = 'four leaves of 88 bytes of value 1; trim 4; push one more such leaf';
+
+function miniMerkle(input: unknown, expected: unknown): void {
+  const fields = fieldsOf(
+    input,
+    'leaf_rule',
+    'leaf_bytes_from',
+    'leaf_bytes_to',
+    'min_tree_size',
+    'proof_index',
+    'rule',
+    'empty_leaf',
+  );
+  const rule = fields['rule'] ?? fields['leaf_rule'];
+  switch (rule) {
+    case undefined: {
+      const hashes = hexList(fieldsOf(expected, 'hashes')['hashes']);
+      if (hashes.length === 0) fail('there are no hashes');
+      same(emptyMiniTreeHashes(EMPTY_LOG_LEAF, hashes.length - 1), hashes, 'hashes');
+      return;
+    }
+    case LEAF_RULE: {
+      const leaves: Bytes[] = [];
+      for (let byte = count(fields['leaf_bytes_from']); byte <= count(fields['leaf_bytes_to']); byte++)
+        leaves.push(filledLeaf(byte));
+      const minimumSize = optional(fields['min_tree_size'], count) ?? 1;
+      const { root, path } = fieldsOf(expected, 'root', 'path');
+      same(miniTreeRoot(leaves, { emptyLeaf: EMPTY_LOG_LEAF, minimumSize }), hex(root), 'root');
+      same(provenPath(leaves, count(fields['proof_index']), minimumSize), hexList(path), 'path');
+      return;
+    }
+    case GROWTH_RULE: {
+      const tree = new TrimmedTree(EMPTY_LOG_LEAF);
+      const roots = hexList(fieldsOf(expected, 'roots')['roots']);
+      same(roots.length, 5, 'number of rounds');
+      roots.forEach((root, index) => {
+        for (let i = 0; i < 3; i++) tree.push(filledLeaf(index + 1));
+        same(tree.root, root, `root of round ${index + 1}`);
+        tree.trim(2);
+        same(tree.root, root, `root of round ${index + 1} after trimming`);
+      });
+      return;
+    }
+    case REGROWTH_RULE: {
+      const tree = new TrimmedTree(EMPTY_LOG_LEAF);
+      for (let i = 0; i < 4; i++) tree.push(filledLeaf(1));
+      tree.trim(4);
+      tree.push(filledLeaf(1));
+      same(tree.root, hex(fieldsOf(expected, 'root')['root']), 'root');
+      return;
+    }
+    default:
+      fail(`the rule is not known: ${String(rule)}`);
+  }
+}
+
+function sameRangeProof(tree: TrimmedTree, range: { start: number; count: number }, expected: unknown): void {
+  const fields = fieldsOf(expected, 'leftPath', 'rightPath', 'itemHashes', 'root');
+  const proof = tree.rangeProof(range.start, range.count);
+  same(
+    proof,
+    {
+      leftPath: hexList(fields['leftPath']),
+      rightPath: hexList(fields['rightPath']),
+      itemHashes: hexList(fields['itemHashes']),
+    },
+    'proof',
+  );
+  same(rootOfRangeProof(range.start, proof), hex(fields['root']), 'root of the proof');
+  same(tree.root, hex(fields['root']), 'root of the tree');
+}
+
+function realPriorityOperations(input: unknown, expected: unknown): void {
+  const fields = fieldsOf(input, 'upgrade_tx_hash', 'priority_op_hashes', 'start_index', 'count', 'tree_size_leaves');
+  const result = fieldsOf(
+    expected,
+    'number_of_layer1_txs',
+    'priority_operations_hash',
+    'tree_root_after_each_push',
+    'execute_proof',
+  );
+  const hashes = hexList(fields['priority_op_hashes']);
+  const start = fields['start_index'] === undefined ? 0 : count(fields['start_index']);
+  const length = fields['count'] === undefined ? hashes.length : count(fields['count']);
+  const treeLeaves = fields['tree_size_leaves'] === undefined ? hashes.length : count(fields['tree_size_leaves']);
+  const roots = optional(result['tree_root_after_each_push'] ?? null, hexList);
+  const tree = new TrimmedTree();
+  hashes.slice(0, treeLeaves).forEach((hash, index) => {
+    tree.push(hash);
+    if (roots) same(tree.root, roots[index], `root after push ${index}`);
+  });
+  if (roots) same(roots.length, treeLeaves, 'number of roots');
+  same(
+    priorityOperationsHash(hashes.slice(start, start + length)),
+    hex(result['priority_operations_hash']),
+    'rolling hash',
+  );
+  if (result['number_of_layer1_txs'] !== undefined)
+    same(length, count(result['number_of_layer1_txs']), 'number of priority operations');
+  sameRangeProof(tree, { start, count: length }, result['execute_proof']);
+}
+
+function withdrawal(input: unknown, expected: unknown): void {
+  const fields = fieldsOf(input, 'l1_chain_id', 'token', 'l1_receiver', 'amount', 'tx_number_in_block');
+  if (fields['token'] !== undefined) {
+    same(
+      assetId(integer(fields['l1_chain_id']), hex(fields['token'])),
+      hex(fieldsOf(expected, 'asset_id')['asset_id']),
+      'asset id',
+    );
+    return;
+  }
+  const result = fieldsOf(expected, 'message', 'log_value', 'log_88_bytes', 'log_leaf');
+  const message = withdrawalMessage(hex(fields['l1_receiver']), integer(fields['amount']));
+  const log = messageLog(BASE_TOKEN_ADDRESS, message, count(fields['tx_number_in_block']));
+  const encoded = encodeL2ToL1Log(log);
+  same(message, hex(result['message']), 'message');
+  same(log.value, hex(result['log_value']), 'value of the log');
+  same(log.key, padAddress(BASE_TOKEN_ADDRESS), 'key of the log');
+  same(encoded, hex(result['log_88_bytes']), 'log');
+  same(logLeaves([encoded])[0], hex(result['log_leaf']), 'leaf');
+}
+
+const RUNS: Readonly<Record<string, (input: unknown, expected: unknown) => void>> = {
+  'settlement-address-alias.json': addressAlias,
+  'settlement-canonical-l1-tx.json': canonicalTransaction,
+  'settlement-genesis-stored-batch.json': genesisBatch,
+  'settlement-mini-merkle.json': miniMerkle,
+  'settlement-real-block1-priority-ops.json': realPriorityOperations,
+  'settlement-state-commitment.json': stateCommitmentCase,
+  'settlement-withdrawal-message.json': withdrawal,
+};
+
+export const settlementVectors: VectorFamily = {
+  owns: (path) => path in RUNS,
+
+  run(path, folder, suite) {
+    const root: VectorObject = fieldsOf(folder.json(path), 'description', 'source', 'cases');
+    for (const value of listOf(root['cases'])) {
+      const fields = fieldsOf(value, 'name', 'origin', 'input', 'expected');
+      suite.case(text(fields['name']), () => RUNS[path]?.(fields['input'], fields['expected']));
+    }
+  },
+};

@@ -1,0 +1,282 @@
+import assert from 'node:assert/strict';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { NodeError } from '../../src/common/errors.ts';
+import { type EmbeddedEventLog, openEmbeddedLog } from '../../src/log/eventLog.embedded.ts';
+import { MemoryEventLog } from '../../src/log/eventLog.memory.ts';
+import { type EventLog, KeptProducer, type Producer, isCaughtUp } from '../../src/log/eventLog.ts';
+import { assertEntries, anEncodedEntry, eventLogContract, someEntries, take } from '../contracts/eventLog.contract.ts';
+import { FakeClock } from '../support/fakeClock.ts';
+
+const hasCode = (code: string) => (error: unknown) => error instanceof NodeError && error.code === code;
+
+eventLogContract(
+  'the memory log',
+  async () => {
+    const opened: EventLog[] = [];
+    return {
+      open: async () => {
+        const log = new MemoryEventLog();
+        opened.push(log);
+        return log;
+      },
+      dispose: async () => {
+        for (const log of opened) await log.close();
+      },
+    };
+  },
+  false,
+);
+
+eventLogContract(
+  'the embedded log',
+  async () => {
+    const path = mkdtempSync(join(tmpdir(), 'reprise-log-'));
+    const opened: EventLog[] = [];
+    const open = async (): Promise<EventLog> => {
+      const log = openEmbeddedLog({ path });
+      opened.push(log);
+      return log;
+    };
+    return {
+      open,
+      reopen: open,
+      dispose: async () => {
+        for (const log of opened) await log.close();
+        rmSync(path, { recursive: true, force: true });
+      },
+    };
+  },
+  true,
+);
+
+describe('eventLog.embedded', () => {
+  let path: string;
+  const opened: EmbeddedEventLog[] = [];
+  const open = (readOnly = false): EmbeddedEventLog => {
+    const log = openEmbeddedLog({ path, readOnly });
+    opened.push(log);
+    return log;
+  };
+
+  beforeEach(() => {
+    path = mkdtempSync(join(tmpdir(), 'reprise-log-'));
+  });
+  afterEach(async () => {
+    for (const log of opened.splice(0)) await log.close();
+    rmSync(path, { recursive: true, force: true });
+  });
+
+  it('lets one writer in; the lock goes with it', async () => {
+    const log = open();
+    assert.throws(() => open(), hasCode('LOG_LOCKED'));
+    await log.close();
+    await open().append(someEntries(1));
+  });
+
+  it('lets others tail read-only, soon after the commit', async () => {
+    assert.throws(() => open(true), hasCode('LOG_MISSING'));
+    const log = open();
+    const tail = open(true);
+    await log.append(someEntries(2));
+    assertEntries(await take(tail, 0, 2), someEntries(2));
+    assert.equal(await tail.end(), 2);
+    await assert.rejects(tail.append(someEntries(1)), hasCode('LOG_READ_ONLY'));
+    const next = take(tail, 2, 1);
+    await log.append(someEntries(1, 2));
+    const committedAt = performance.now();
+    assertEntries(await next, someEntries(1, 2), 2);
+    assert.ok(performance.now() - committedAt < 200, 'woken by polling');
+  });
+
+  it('is writable again when its writer was killed, and holds what was acknowledged', async () => {
+    const program = join(path, 'writer.ts');
+    const modules = ['eventLog.embedded.ts'].map((file) => new URL(`../../src/log/${file}`, import.meta.url).href);
+    writeFileSync(
+      program,
+      `import { openEmbeddedLog } from ${JSON.stringify(modules[0])};
+       const log = openEmbeddedLog({ path: process.argv[2] });
+       for (let i = 0; ; i++) {
+         const bytes = new Uint8Array(50_000).fill(i % 251);
+         bytes.set(Buffer.from('entry ' + i + ' '), 5);
+         await log.append([{ schema: 1, key: 'Block/' + i, bytes }]);
+         process.send(i);
+         await new Promise(setImmediate);
+       }`,
+    );
+    const child = fork(program, [join(path, 'data')]);
+    let acknowledged = -1;
+    child.on('message', (index) => {
+      acknowledged = Number(index);
+      if (acknowledged >= 20) child.kill('SIGKILL');
+    });
+    await once(child, 'exit');
+    const log = openEmbeddedLog({ path: join(path, 'data') });
+    opened.push(log);
+    const end = await log.end();
+    assert.ok(acknowledged >= 20 && end > acknowledged, `acknowledged ${acknowledged}, end ${end}`);
+    const expected = Array.from({ length: end }, (_, i) => anEncodedEntry(i, 50_000));
+    assertEntries(await take(log, 0, end), expected);
+    await log.append([anEncodedEntry(end)]);
+  });
+
+  it('holds an entry whole or not at all after a power cut (T15)', async () => {
+    const log = open();
+    const sizes: number[] = [];
+    const wal = join(path, 'log.sqlite-wal');
+    for (let i = 0; i < 6; i++) {
+      await log.append([anEncodedEntry(2 * i, 90_000), anEncodedEntry(2 * i + 1, 90_000)]);
+      sizes.push(readFileSync(wal).length);
+    }
+    const full = sizes.at(-1) ?? 0;
+    const seenEnds = new Set<number>();
+    const cuts = Array.from({ length: Math.ceil(full / 16_384) }, (_, i) => i * 16_384);
+    for (const cut of [...cuts, full]) {
+      const copy = mkdtempSync(join(tmpdir(), 'reprise-log-'));
+      copyFileSync(join(path, 'log.sqlite'), join(copy, 'log.sqlite'));
+      copyFileSync(wal, join(copy, 'log.sqlite-wal'));
+      truncateSync(join(copy, 'log.sqlite-wal'), cut);
+      const survivor = openEmbeddedLog({ path: copy });
+      const end = await survivor.end();
+      // Both entries of an append or none; and every append whose commit was on disk before the cut.
+      assert.equal(end % 2, 0);
+      assert.equal(end, 2 * sizes.filter((size) => size <= cut).length, `cut at ${cut} of ${full}`);
+      seenEnds.add(end);
+      if (end > 0) {
+        assertEntries(await take(survivor, 0, end), Array.from({ length: end }, (_, i) => anEncodedEntry(i, 90_000)));
+      }
+      await survivor.close();
+      rmSync(copy, { recursive: true, force: true });
+    }
+    assert.equal(seenEnds.size, 7);
+  });
+
+  it('says what is wrong with a file of another format', async () => {
+    const log = open();
+    await log.close();
+    const { DatabaseSync } = await import('node:sqlite');
+    const database = new DatabaseSync(join(path, 'log.sqlite'));
+    database.exec('PRAGMA user_version=9');
+    database.close();
+    assert.throws(() => open(), hasCode('LOG_FORMAT'));
+    assert.throws(() => open(true), hasCode('LOG_FORMAT'));
+  });
+
+  it('is of no more use after a failed commit: exit, reopen, read', async () => {
+    const log = open();
+    await log.append(someEntries(1));
+    // Somebody who holds SQLite's own write lock makes the commit fail.
+    const { DatabaseSync } = await import('node:sqlite');
+    const database = new DatabaseSync(join(path, 'log.sqlite'));
+    database.exec('BEGIN IMMEDIATE');
+    const reading = take(log, 0, 2);
+    await assert.rejects(log.append(someEntries(1, 1)), hasCode('LOG_IO'));
+    database.exec('ROLLBACK');
+    database.close();
+    await assert.rejects(log.append(someEntries(1, 1)), hasCode('LOG_IO'), 'never retried');
+    await assert.rejects(reading, hasCode('LOG_IO'), 'its readers end too');
+    await log.close();
+    const again = open();
+    assert.equal(await again.end(), 1);
+    await again.append(someEntries(1, 1));
+  });
+
+  it('names a full disk', async () => {
+    const log = open();
+    await log.append(someEntries(1));
+    await log.close();
+    const { DatabaseSync } = await import('node:sqlite');
+    const probe = new DatabaseSync(join(path, 'log.sqlite'));
+    const pages = Number(probe.prepare('PRAGMA page_count').get()?.['page_count']);
+    probe.close();
+    const full = openEmbeddedLog({ path, maxPages: pages + 1 });
+    opened.push(full);
+    await assert.rejects(full.append([anEncodedEntry(1, 500_000)]), (error: unknown) => {
+      assert.ok(error instanceof NodeError);
+      assert.equal(error.code, 'LOG_DISK_FULL');
+      assert.equal(error.kind, 'retryable');
+      return true;
+    });
+    assert.ok(existsSync(join(path, 'log.sqlite')));
+  });
+});
+
+describe('eventLog.memory', () => {
+  it('loses, delays, doubles and reorders appends, and lies about it', async () => {
+    const clock = new FakeClock();
+    const fates = [
+      { copies: [], ack: 0 },
+      { copies: ['held' as const], ack: 0 },
+      { copies: [5, 20], ack: 'never' as const },
+      { copies: [0], ack: 1, ackError: 'not enough replicas after append' },
+    ];
+    const log = new MemoryEventLog({ clock, fate: () => fates.shift() ?? { copies: [0], ack: 0 } });
+    await log.openProducer().send([anEncodedEntry(0)]);
+    await log.openProducer().send([anEncodedEntry(1)]);
+    const silent = log.openProducer();
+    const unanswered = assert.rejects(silent.send([anEncodedEntry(2)]), hasCode('APPEND_UNKNOWN'));
+    const refused = assert.rejects(log.openProducer().send([anEncodedEntry(3)]), hasCode('APPEND_UNKNOWN'));
+    const keys = (): string[] => log.visible(0).map(({ key }) => key);
+    assert.deepEqual(keys(), ['Block/3']);
+    clock.advance(10);
+    assert.deepEqual(keys(), ['Block/3', 'Block/2']);
+    log.held[0]?.release();
+    clock.advance(10);
+    assert.deepEqual(keys(), ['Block/3', 'Block/2', 'Block/1', 'Block/2']);
+    await silent.close();
+    await Promise.all([unanswered, refused]);
+    await log.close();
+  });
+
+  it('lags and pauses its readers', async () => {
+    const clock = new FakeClock();
+    const log = new MemoryEventLog({ clock, readLagMs: () => 7 });
+    await log.append(someEntries(1));
+    assert.equal(await log.end(), 0);
+    clock.advance(7);
+    assert.equal(await log.end(), 1);
+    log.pauseReaders();
+    await log.append(someEntries(1, 1));
+    clock.advance(7);
+    assert.equal(await log.end(), 1);
+    log.resumeReaders();
+    assert.equal(await log.end(), 2);
+    const stop = new AbortController();
+    const seen: number[] = [];
+    for await (const item of log.follow(0, stop.signal)) {
+      if (isCaughtUp(item)) stop.abort();
+      else seen.push(item.position);
+    }
+    assert.deepEqual(seen, [0, 1]);
+    await log.close();
+  });
+});
+
+describe('KeptProducer', () => {
+  it('takes a fresh producer after an error, and closes the old one (A7)', async () => {
+    const events: string[] = [];
+    let opened = 0;
+    const kept = new KeptProducer((): Producer => {
+      const id = ++opened;
+      return {
+        send: async () => {
+          events.push(`send ${id}`);
+          if (id === 1) throw new NodeError('retryable', 'no answer', { code: 'APPEND_UNKNOWN' });
+        },
+        close: async () => {
+          events.push(`close ${id}`);
+        },
+      };
+    });
+    const first = kept.send(someEntries(1));
+    const second = kept.send(someEntries(1));
+    await assert.rejects(first);
+    await second;
+    await kept.send(someEntries(1));
+    await kept.close();
+    assert.deepEqual(events, ['send 1', 'close 1', 'send 2', 'send 2', 'close 2']);
+  });
+});
