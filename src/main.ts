@@ -20,10 +20,13 @@ type Action = (options: GlobalOptions & { readonly json: boolean }, args: readon
 /** Adds a command that takes every option of the node. */
 function nodeCommand(parent: Command, usage: string, description: string, action: Action): void {
   const command = parent.command(usage).description(description);
-  command.addOption(new Option('--profile <name>', 'defaults of a development node: development, development-external'));
+  command.addOption(
+    new Option('--profile <name>', 'defaults of a development node: development, development-external'),
+  );
   command.addOption(new Option('--config <file>', 'JSON file of options'));
   command.addOption(new Option('--json', 'machine-readable output').default(false));
-  for (const { flag, description: text, title } of flagOptions()) command.addOption(new Option(flag, text).helpGroup(`${title}:`));
+  for (const { flag, description: text, title } of flagOptions())
+    command.addOption(new Option(flag, text).helpGroup(`${title}:`));
   command.showHelpAfterError('(add --help for the options)');
   command.action(async (...parameters: unknown[]) => {
     const args = parameters.slice(0, -2).filter((value): value is string => typeof value === 'string');
@@ -41,26 +44,57 @@ function nodeCommand(parent: Command, usage: string, description: string, action
 }
 
 const program = new Command('reprise')
-  .description('A ZKsync OS sequencer: producers decide and append to one ordered log, everything else is a projection of it.')
+  .description(
+    'A ZKsync OS sequencer: producers decide and append to one ordered log, everything else is a projection of it.',
+  )
   .version(nodeVersion)
   .showHelpAfterError('(add --help for the commands)');
 
 nodeCommand(program, 'start', 'run a node', (options) => start(options));
 nodeCommand(program, 'status', 'what the running node says of itself', (options) => status(options));
-nodeCommand(program, 'rebuild <name>', 'delete a projection, `state` or `all`, and fill it again (the node must not run)', (options, [name = '']) => rebuild(options, name));
-nodeCommand(program, 'verify <name>', 'build a projection aside and compare (the node must not run)', (options, [name = '']) => verify(options, name));
-nodeCommand(program, 'digest', 'hash of every key and value of state and projections (the node must not run)', (options) => digestStores(options));
-nodeCommand(program, 'replay <from> [to]', 'execute stored blocks again and compare (the node must not run)', (options, [from = '', to]) => replay(options, from, to));
-nodeCommand(program, 'reproduce <dump>', 'run the block of a dump again (the node must not run)', (options, [dump = '']) => reproduce(options, dump));
+nodeCommand(
+  program,
+  'rebuild <name>',
+  'delete a projection, `state` or `all`, and fill it again (the node must not run)',
+  (options, [name = '']) => rebuild(options, name),
+);
+nodeCommand(
+  program,
+  'verify <name>',
+  'build a projection aside and compare (the node must not run)',
+  (options, [name = '']) => verify(options, name),
+);
+nodeCommand(
+  program,
+  'digest',
+  'hash of every key and value of state and projections (the node must not run)',
+  (options) => digestStores(options),
+);
+nodeCommand(
+  program,
+  'replay <from> [to]',
+  'execute stored blocks again and compare (the node must not run)',
+  (options, [from = '', to]) => replay(options, from, to),
+);
+nodeCommand(
+  program,
+  'reproduce <dump>',
+  'run the block of a dump again (the node must not run)',
+  (options, [dump = '']) => reproduce(options, dump),
+);
 nodeCommand(program, 'reset', 'delete the data of the development nodes', (options) => reset(options));
 const topics = program.command('topics').description('the topic of the log on Kafka');
 nodeCommand(topics, 'create', 'create the topic and its Genesis', (options) => createTopic(options));
-nodeCommand(topics, 'verify', 'compare the settings of the topic with what is required', (options) => verifyTopic(options));
+nodeCommand(topics, 'verify', 'compare the settings of the topic with what is required', (options) =>
+  verifyTopic(options),
+);
 
 try {
   await program.parseAsync();
 } catch (error) {
   const isExpected = error instanceof ConfigError || (error instanceof NodeError && error.kind !== 'invariant');
-  process.stderr.write(`reprise: ${isExpected ? errorText(error) : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stderr.write(
+    `reprise: ${isExpected ? errorText(error) : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
   process.exitCode = exitCodeOf(error);
 }

@@ -60,11 +60,19 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
   const chainId = configuredChainId(config);
   const nodeId = readNodeId(config.generalRocksDbPath, config.nodeId, systemRandom);
   const metrics = createMetrics({ withProcess: true });
-  metrics.process.startedAt.set({ version: nodeVersion, role: config.nodeRole === 'main' ? 'main_node' : 'external_node' }, Math.floor(Date.now() / 1000));
+  metrics.process.startedAt.set(
+    { version: nodeVersion, role: config.nodeRole === 'main' ? 'main_node' : 'external_node' },
+    Math.floor(Date.now() / 1000),
+  );
   metrics.process.chainId.set(Number(chainId));
   const view = new NodeView(config, chainId, nodeVersion);
 
-  const metricsServer = await startMetricsServer({ host: '0.0.0.0', port: config.generalPrometheusPort, logger, render: async () => renderMetrics([await metrics.snapshot()]) });
+  const metricsServer = await startMetricsServer({
+    host: '0.0.0.0',
+    port: config.generalPrometheusPort,
+    logger,
+    render: async () => renderMetrics([await metrics.snapshot()]),
+  });
   shutdown.onClose('metrics', () => metricsServer.close());
   const statusServer = await startStatusServer({
     host: config.statusServerAddress.host,
@@ -82,8 +90,13 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
   });
   const chain = threads.chain.remote<ChainService>('chain');
   shutdown.onClose('threads', async () => {
-    await threads.projections.remote<ProjectionsControl>('control').stop().catch((error: unknown) => logger.warn({ err: error }, 'the projections did not close cleanly'));
-    await chain.stop(DRAIN_LIMIT_MS).catch((error: unknown) => logger.warn({ err: error }, 'the chain did not close cleanly'));
+    await threads.projections
+      .remote<ProjectionsControl>('control')
+      .stop()
+      .catch((error: unknown) => logger.warn({ err: error }, 'the projections did not close cleanly'));
+    await chain
+      .stop(DRAIN_LIMIT_MS)
+      .catch((error: unknown) => logger.warn({ err: error }, 'the chain did not close cleanly'));
     await threads.end();
   });
 
@@ -105,7 +118,14 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
   if (config.rpcEnabled) {
     const recovery = createRecovery();
     shutdown.onClose('recovery', () => recovery.close());
-    const backend = createBackend({ config, view, threads, chain, nodeVersion, recover: async (raw) => (await recovery.recover(raw)).sender });
+    const backend = createBackend({
+      config,
+      view,
+      threads,
+      chain,
+      nodeVersion,
+      recover: async (raw) => (await recovery.recover(raw)).sender,
+    });
     const server = await startRpcServer({
       host: config.rpcAddress.host,
       port: config.rpcAddress.port,
@@ -216,7 +236,12 @@ class NodeView {
       hasCaughtUp: this.#hasCaughtUp && this.genesis !== undefined,
       projections: [
         { name: 'state', height: this.logHead, lagBlocks: 0, state: this.#hasCaughtUp ? 'live' : 'catching_up' },
-        ...[...this.#projections].map(([name, { height, state }]) => ({ name, height, state, lagBlocks: Math.max(0, this.#logHead - height) })),
+        ...[...this.#projections].map(([name, { height, state }]) => ({
+          name,
+          height,
+          state,
+          lagBlocks: Math.max(0, this.#logHead - height),
+        })),
       ],
       safe: 0,
       finalized: 0,
@@ -237,7 +262,9 @@ class NodeView {
   }
 
   #checkCaughtUp(): void {
-    const isCurrent = [...this.#projections.values()].every(({ height }) => height >= this.#logHead);
+    // A new chain gets its first block, with the genesis upgrade, from its main node at once.
+    const wanted = this.#config.nodeRole === 'main' ? Math.max(1, this.#logHead) : this.#logHead;
+    const isCurrent = [...this.#projections.values()].every(({ height }) => height >= wanted);
     if (this.#hasCaughtUp && this.#projections.size > 0 && isCurrent) this.#caughtUp.resolve();
   }
 }
@@ -259,14 +286,22 @@ interface ThreadIdentity {
   readonly bootId: Bytes;
 }
 
-function startThreads({ config, nodeVersion, nodeId, bootId }: ThreadIdentity, onFailure: (error: unknown) => void): Threads {
+function startThreads(
+  { config, nodeVersion, nodeId, bootId }: ThreadIdentity,
+  onFailure: (error: unknown) => void,
+): Threads {
   const portable = exportConfig(config);
   const projectionsChannel = new MessageChannel();
   const rpcChannel = new MessageChannel();
   const workers: Worker[] = [];
   let isEnding = false;
 
-  const start = (name: string, file: string, workerData: ChainWorkerData | ProjectionsWorkerData | RpcWorkerData, ports: readonly MessageChannel['port1'][]) => {
+  const start = (
+    name: string,
+    file: string,
+    workerData: ChainWorkerData | ProjectionsWorkerData | RpcWorkerData,
+    ports: readonly MessageChannel['port1'][],
+  ) => {
     const worker = new Worker(new URL(file, import.meta.url), { workerData, transferList: [...ports], name });
     workers.push(worker);
     const port = new ThreadPort(worker);
@@ -281,9 +316,21 @@ function startThreads({ config, nodeVersion, nodeId, bootId }: ThreadIdentity, o
     ready.promise.catch(() => undefined);
     port.on('ready', () => ready.resolve());
     port.onError('fatal', failed);
-    worker.on('error', (error) => failed(new NodeError('invariant', `the ${name} thread crashed`, { code: 'THREAD_CRASHED', thread: name }, { cause: error })));
+    worker.on('error', (error) =>
+      failed(
+        new NodeError(
+          'invariant',
+          `the ${name} thread crashed`,
+          { code: 'THREAD_CRASHED', thread: name },
+          { cause: error },
+        ),
+      ),
+    );
     worker.on('exit', (code) => {
-      if (!isEnding) failed(new NodeError('invariant', `the ${name} thread ended with ${code}`, { code: 'THREAD_ENDED', thread: name }));
+      if (!isEnding)
+        failed(
+          new NodeError('invariant', `the ${name} thread ended with ${code}`, { code: 'THREAD_ENDED', thread: name }),
+        );
     });
     return { port, ready: ready.promise };
   };
@@ -294,7 +341,12 @@ function startThreads({ config, nodeVersion, nodeId, bootId }: ThreadIdentity, o
     { config: portable, nodeVersion, nodeId, bootId, projections: projectionsChannel.port1, rpc: rpcChannel.port1 },
     [projectionsChannel.port1, rpcChannel.port1],
   );
-  const projections = start('projections', './workers/projectionsWorker.ts', { config: portable, chain: projectionsChannel.port2 }, [projectionsChannel.port2]);
+  const projections = start(
+    'projections',
+    './workers/projectionsWorker.ts',
+    { config: portable, chain: projectionsChannel.port2 },
+    [projectionsChannel.port2],
+  );
   const rpc = start('rpc', './workers/rpcWorker.ts', { config: portable, chain: rpcChannel.port2 }, [rpcChannel.port2]);
   return {
     chain: chain.port,
@@ -310,7 +362,17 @@ function startThreads({ config, nodeVersion, nodeId, bootId }: ThreadIdentity, o
   };
 }
 
-function listenToThreads({ threads, view, metrics, logger }: { threads: Threads; view: NodeView; metrics: ReturnType<typeof createMetrics>; logger: Logger }): void {
+function listenToThreads({
+  threads,
+  view,
+  metrics,
+  logger,
+}: {
+  threads: Threads;
+  view: NodeView;
+  metrics: ReturnType<typeof createMetrics>;
+  logger: Logger;
+}): void {
   const { chain, projections } = threads;
   chain.on<AcceptedBlock>('accepted', (block) => {
     view.accepted(block);
@@ -328,15 +390,20 @@ function listenToThreads({ threads, view, metrics, logger }: { threads: Threads;
     metrics.leader.transitions.inc({ reason });
     metrics.leader.status.set(isLeading ? 1 : 0);
   });
-  chain.on<{ verdict: string; class: string | undefined; kind: string | undefined; sizeBytes: number }>('entryRead', (entry) => {
-    if (entry.verdict === 'accepted' && entry.kind !== undefined) {
-      metrics.log.entries.inc({ kind: entry.kind });
-      metrics.log.entrySizeBytes.observe({ kind: entry.kind }, entry.sizeBytes);
-    } else if (entry.class !== undefined) {
-      metrics.log.rejected.inc({ class: entry.class });
-    }
-  });
-  chain.on<{ source: 'reused' | 'executed'; seconds: number }>('executed', ({ source, seconds }) => metrics.execution.seconds.observe({ source }, seconds));
+  chain.on<{ verdict: string; class: string | undefined; kind: string | undefined; sizeBytes: number }>(
+    'entryRead',
+    (entry) => {
+      if (entry.verdict === 'accepted' && entry.kind !== undefined) {
+        metrics.log.entries.inc({ kind: entry.kind });
+        metrics.log.entrySizeBytes.observe({ kind: entry.kind }, entry.sizeBytes);
+      } else if (entry.class !== undefined) {
+        metrics.log.rejected.inc({ class: entry.class });
+      }
+    },
+  );
+  chain.on<{ source: 'reused' | 'executed'; seconds: number }>('executed', ({ source, seconds }) =>
+    metrics.execution.seconds.observe({ source }, seconds),
+  );
   chain.on<'accepted' | 'rejected' | 'expired'>('claim', (result) => metrics.log.claims.inc({ result }));
   chain.on<{ result: string; seconds: number | undefined }>('append', ({ result, seconds }) => {
     metrics.log.appends.inc({ result });
@@ -375,7 +442,8 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
   return {
     get chain() {
       const { genesis } = view;
-      if (genesis === undefined) throw new RpcError(RPC_CODE.serverError, 'the log holds no genesis yet: this node is still starting');
+      if (genesis === undefined)
+        throw new RpcError(RPC_CODE.serverError, 'the log holds no genesis yet: this node is still starting');
       const { chainId, l1ChainId, bridgehub, genesisInput } = genesis;
       return {
         chainId,
@@ -402,4 +470,3 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
     simulate: (call) => threads.rpc.remote<SimulationService>('simulation').simulate(call),
   };
 }
-

@@ -42,10 +42,17 @@ export function recordStatus(metrics: Metrics, status: ChainStatus, nowSeconds: 
   mempool.transactions.set({ subpool: 'basefee' }, 0);
   mempool.sizeBytes.set({ subpool: 'pending' }, status.mempool.pendingSizeBytes);
   mempool.sizeBytes.set({ subpool: 'queued' }, status.mempool.queuedSizeBytes);
-  sequencer.lastBlockAgeSeconds.set(status.lastTimestamp === 0n ? 0 : Math.max(0, nowSeconds - Number(status.lastTimestamp)));
+  sequencer.lastBlockAgeSeconds.set(
+    status.lastTimestamp === 0n ? 0 : Math.max(0, nowSeconds - Number(status.lastTimestamp)),
+  );
 }
 
-export function recordApplied(metrics: Metrics, run: ProjectionsEvents['applied'], logHead: number, nowSeconds: number): void {
+export function recordApplied(
+  metrics: Metrics,
+  run: ProjectionsEvents['applied'],
+  logHead: number,
+  nowSeconds: number,
+): void {
   const { projection } = metrics;
   const label = { projection: run.projection };
   const lagBlocks = Math.max(0, logHead - run.height);
@@ -62,7 +69,8 @@ export function recordApplied(metrics: Metrics, run: ProjectionsEvents['applied'
 const PROJECTION_STATES = ['catching_up', 'live', 'paused', 'failed', 'rebuilding'] as const;
 
 export function recordProjectionState(metrics: Metrics, { projection, state }: ProjectionsEvents['state']): void {
-  for (const each of PROJECTION_STATES) metrics.projection.state.set({ projection, state: each }, each === state ? 1 : 0);
+  for (const each of PROJECTION_STATES)
+    metrics.projection.state.set({ projection, state: each }, each === state ? 1 : 0);
 }
 
 export function rpcMetrics(metrics: Metrics): RpcMetrics {

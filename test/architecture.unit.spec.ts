@@ -19,7 +19,20 @@ const ALLOWED: Record<string, readonly string[]> = {
   producers: ['log', 'store', 'projections', 'vm', 'protocol', 'common'],
   rpc: ['projections', 'vm', 'protocol', 'common'],
   workers: ['consumers', 'producers', 'rpc', 'genesis', 'log', 'store', 'projections', 'vm', 'protocol', 'common'],
-  commands: ['workers', 'consumers', 'producers', 'rpc', 'genesis', 'log', 'store', 'projections', 'vm', 'protocol', 'common', ''],
+  commands: [
+    'workers',
+    'consumers',
+    'producers',
+    'rpc',
+    'genesis',
+    'log',
+    'store',
+    'projections',
+    'vm',
+    'protocol',
+    'common',
+    '',
+  ],
 };
 
 /** Packages only these folders may import. */
@@ -34,18 +47,25 @@ const OWNED_PACKAGES: Record<string, readonly string[]> = {
 
 /** Pure folders do no I/O and read no clock or environment. */
 const PURE = ['protocol', 'vm'];
-const IMPURE = /\bnode:(fs|net|http|https|child_process|worker_threads|sqlite|os|timers)|\bprocess\.(env|hrtime)|\bDate\.now\(|\bMath\.random\(|\bconsole\./;
+const IMPURE =
+  /\bnode:(fs|net|http|https|child_process|worker_threads|sqlite|os|timers)|\bprocess\.(env|hrtime)|\bDate\.now\(|\bMath\.random\(|\bconsole\./;
 
 function sourceFiles(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
-    entry.isDirectory() ? sourceFiles(join(folder, entry.name)) : entry.name.endsWith('.ts') ? [join(folder, entry.name)] : [],
+    entry.isDirectory()
+      ? sourceFiles(join(folder, entry.name))
+      : entry.name.endsWith('.ts')
+        ? [join(folder, entry.name)]
+        : [],
   );
 }
 
 function importsOf(text: string): string[] {
-  return [...text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^;]*?from\s+'([^']+)'|\bimport\('([^']+)'\)|new URL\('(\.[^']+\.ts)'/g)].map(
-    (match) => match[1] ?? match[2] ?? match[3] ?? '',
-  );
+  return [
+    ...text.matchAll(
+      /(?:^|\n)\s*(?:import|export)\s[^;]*?from\s+'([^']+)'|\bimport\('([^']+)'\)|new URL\('(\.[^']+\.ts)'/g,
+    ),
+  ].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
 }
 
 const topFolder = (file: string): string => {
@@ -61,14 +81,16 @@ export function wrongArrows(files: ReadonlyMap<string, string>): string[] {
     for (const target of importsOf(text)) {
       if (target.startsWith('.')) {
         const to = topFolder(normalize(join(dirname(file), target)));
-        if (from !== '' && to !== from && !(ALLOWED[from] ?? []).includes(to)) wrong.push(`${relative(root, file)} imports ${target}`);
+        if (from !== '' && to !== from && !(ALLOWED[from] ?? []).includes(to))
+          wrong.push(`${relative(root, file)} imports ${target}`);
       } else {
         const owners = OWNED_PACKAGES[target];
         if (owners !== undefined && !owners.includes(from)) wrong.push(`${relative(root, file)} imports ${target}`);
       }
     }
     const isPortOfWorker = /workers|commands/.test(from);
-    if (!isPortOfWorker && PURE.includes(from) && IMPURE.test(text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, ''))) wrong.push(`${relative(root, file)} is not pure`);
+    if (!isPortOfWorker && PURE.includes(from) && IMPURE.test(text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')))
+      wrong.push(`${relative(root, file)} is not pure`);
   }
   return wrong;
 }
@@ -114,7 +136,10 @@ describe('architecture', () => {
   it('every folder of src has its rule', () => {
     const folders = new Set([...files.keys()].map(topFolder));
     folders.delete('');
-    assert.deepEqual([...folders].filter((folder) => ALLOWED[folder] === undefined), []);
+    assert.deepEqual(
+      [...folders].filter((folder) => ALLOWED[folder] === undefined),
+      [],
+    );
   });
 
   it('imports follow the arrows and pure folders are pure', () => {

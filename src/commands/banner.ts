@@ -21,7 +21,12 @@ export function banner({ node, config, seconds }: BannerFacts): string {
     ['JSON-RPC', `${url}   (chain id ${node.chainId})`],
     ['Status', `http://127.0.0.1:${node.statusPort}/status   /ready   /health`],
     ['Metrics', `http://127.0.0.1:${node.metricsPort}/metrics`],
-    ['Log', config.kafkaBrokers === undefined ? `${config.eventLogPath}${isMain ? '' : '   (tailed read-only)'}` : `Kafka ${config.kafkaBrokers.join(', ')}`],
+    [
+      'Log',
+      config.kafkaBrokers === undefined
+        ? `${config.eventLogPath}${isMain ? '' : '   (tailed read-only)'}`
+        : `Kafka ${config.kafkaBrokers.join(', ')}`,
+    ],
     ['Data', config.generalRocksDbPath],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
@@ -51,9 +56,15 @@ export function banner({ node, config, seconds }: BannerFacts): string {
       '  A second node beside this one: npm run start:external',
     );
   } else {
-    lines.push(`  Transactions sent here go to ${config.generalMainNodeRpcUrl ?? '(nowhere: general_main_node_rpc_url is not set)'}`);
+    lines.push(
+      `  Transactions sent here go to ${config.generalMainNodeRpcUrl ?? '(nowhere: general_main_node_rpc_url is not set)'}`,
+    );
   }
-  lines.push('  Stop with Ctrl-C; the next start goes on with the same chain. Delete everything: npm run reset', '', '');
+  lines.push(
+    '  Stop with Ctrl-C; the next start goes on with the same chain. Delete everything: npm run reset',
+    '',
+    '',
+  );
   return lines.join('\n');
 }
 

@@ -25,7 +25,9 @@ function isProfile(name: string): name is ProfileName {
 /** @throws ConfigError with every problem; NodeError PROFILE_UNKNOWN, CONFIG_FILE_UNREADABLE */
 export function configure({ profile, config: file, flags }: GlobalOptions): Configured {
   if (profile !== undefined && !isProfile(profile)) {
-    throw new NodeError('fatal', `there is no profile ${profile}: choose one of ${Object.keys(PROFILES).join(', ')}`, { code: 'PROFILE_UNKNOWN' });
+    throw new NodeError('fatal', `there is no profile ${profile}: choose one of ${Object.keys(PROFILES).join(', ')}`, {
+      code: 'PROFILE_UNKNOWN',
+    });
   }
   const { config, warnings } = loadConfig({
     profile: profile === undefined ? {} : PROFILES[profile],
@@ -44,6 +46,11 @@ function readConfigFile(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new NodeError('fatal', `the configuration file ${path} cannot be read: ${errorText(error)}`, { code: 'CONFIG_FILE_UNREADABLE', path }, { cause: error });
+    throw new NodeError(
+      'fatal',
+      `the configuration file ${path} cannot be read: ${errorText(error)}`,
+      { code: 'CONFIG_FILE_UNREADABLE', path },
+      { cause: error },
+    );
   }
 }

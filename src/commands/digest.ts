@@ -22,12 +22,17 @@ export async function digestStores(options: GlobalOptions & { readonly json: boo
   for (const projection of projections) {
     const projected = await openRocksStore(projectionDirectory(config.generalRocksDbPath, projection));
     try {
-      digests[projection.name] = { ...(await digest(projected, { exclude: [PROJECTION_CHECKPOINT] })), height: chain.head?.height ?? -1 };
+      digests[projection.name] = {
+        ...(await digest(projected, { exclude: [PROJECTION_CHECKPOINT] })),
+        height: chain.head?.height ?? -1,
+      };
     } finally {
       await projected.close();
     }
   }
-  const lines = Object.entries(digests).map(([name, { keys, hash, height }]) => `${name.padEnd(14)} block ${height}  ${keys} keys  ${hash}`);
+  const lines = Object.entries(digests).map(
+    ([name, { keys, hash, height }]) => `${name.padEnd(14)} block ${height}  ${keys} keys  ${hash}`,
+  );
   print(options.json, digests, lines.join('\n'));
   return 0;
 }

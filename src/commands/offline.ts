@@ -23,7 +23,12 @@ export interface OpenChain {
 /** @throws NodeError NO_DATA when the folder holds no chain; STORE_LOCKED while the node runs */
 export async function openChain(config: Config): Promise<OpenChain> {
   const path = chainStorePath(config);
-  if (!existsSync(path)) throw new NodeError('fatal', `${path} does not exist: no node has run with this data folder (general_rocks_db_path)`, { code: 'NO_DATA', path });
+  if (!existsSync(path))
+    throw new NodeError(
+      'fatal',
+      `${path} does not exist: no node has run with this data folder (general_rocks_db_path)`,
+      { code: 'NO_DATA', path },
+    );
   const store = await openRocksStore(path);
   try {
     return { store, chain: await ChainStore.open(store, genesisContext) };
@@ -40,7 +45,10 @@ export function storedJournal(chain: ChainStore): Journal {
       return chain.journalEnd;
     },
     logId() {
-      if (chain.checkpoint === undefined) return Promise.reject(new NodeError('fatal', 'the chain store is empty: start the node first', { code: 'NO_DATA' }));
+      if (chain.checkpoint === undefined)
+        return Promise.reject(
+          new NodeError('fatal', 'the chain store is empty: start the node first', { code: 'NO_DATA' }),
+        );
       return Promise.resolve(decodeCheckpoint(chain.checkpoint).logId);
     },
     async read(fromIndex, limit, maxBytes) {
@@ -48,7 +56,11 @@ export function storedJournal(chain: ChainStore): Journal {
     },
     whenBeyond(index) {
       if (chain.journalEnd > index) return Promise.resolve();
-      return Promise.reject(new NodeError('fatal', `the journal ends at ${chain.journalEnd}, entry ${index} is not in it`, { code: 'JOURNAL_ENDS' }));
+      return Promise.reject(
+        new NodeError('fatal', `the journal ends at ${chain.journalEnd}, entry ${index} is not in it`, {
+          code: 'JOURNAL_ENDS',
+        }),
+      );
     },
   };
 }
@@ -57,7 +69,9 @@ export function projectionOf(name: string): Projection<unknown> {
   const found = projections.find((projection) => projection.name === name);
   if (found === undefined) {
     const names = ['state', ...projections.map((projection) => projection.name), 'all'].join(', ');
-    throw new NodeError('fatal', `there is no projection ${name}: choose one of ${names}`, { code: 'PROJECTION_UNKNOWN' });
+    throw new NodeError('fatal', `there is no projection ${name}: choose one of ${names}`, {
+      code: 'PROJECTION_UNKNOWN',
+    });
   }
   return found;
 }
@@ -66,7 +80,12 @@ export function progressOf(label: string, unit: string, json: boolean): Progress
   return createProgress({ label, unit, output: process.stderr, format: json ? 'json' : 'human' });
 }
 
-export function runnerOptions(config: Config, chain: ChainStore, projection: Projection<unknown>, progress: Progress): RunnerOptions<unknown> {
+export function runnerOptions(
+  config: Config,
+  chain: ChainStore,
+  projection: Projection<unknown>,
+  progress: Progress,
+): RunnerOptions<unknown> {
   return {
     projection,
     journal: storedJournal(chain),
@@ -86,5 +105,9 @@ export function interruption(): AbortSignal {
 
 /** A result for people or machines. */
 export function print(json: boolean, value: Readonly<Record<string, unknown>>, text: string): void {
-  process.stdout.write(json ? `${JSON.stringify(value, (_key, entry: unknown) => (typeof entry === 'bigint' ? entry.toString() : entry))}\n` : `${text}\n`);
+  process.stdout.write(
+    json
+      ? `${JSON.stringify(value, (_key, entry: unknown) => (typeof entry === 'bigint' ? entry.toString() : entry))}\n`
+      : `${text}\n`,
+  );
 }

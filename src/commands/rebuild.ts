@@ -23,7 +23,10 @@ export async function rebuild(options: GlobalOptions & { readonly json: boolean 
   for (const each of names) if (each !== 'state') projectionOf(each);
   for (const each of names) {
     if (signal.aborted) return 1;
-    const height = each === 'state' ? await rebuildState(config, options.json, signal) : await rebuildOne(config, each, options.json, signal);
+    const height =
+      each === 'state'
+        ? await rebuildState(config, options.json, signal)
+        : await rebuildOne(config, each, options.json, signal);
     print(options.json, { rebuilt: each, height }, `${each} rebuilt up to block ${height}`);
   }
   return signal.aborted ? 1 : 0;
@@ -50,13 +53,17 @@ async function rebuildState(config: Config, json: boolean, signal: AbortSignal):
   const recovery = createRecovery({ workerCount: 2 });
   const done = Promise.withResolvers<void>();
   const chain = await Chain.open(
-    { ...chainSettings(config, { nodeId: new Uint8Array(16), bootId: new Uint8Array(randomBytes(16)), nodeVersion }), mayLead: false },
+    {
+      ...chainSettings(config, { nodeId: new Uint8Array(16), bootId: new Uint8Array(randomBytes(16)), nodeVersion }),
+      mayLead: false,
+    },
     {
       log,
       store: await openRocksStore(chainStorePath(config)),
       l1Source: NO_L1_SOURCE,
       genesis: undefined,
-      recoverSenders: async (raws) => (await Promise.all(raws.map((raw) => recovery.recover(raw)))).map(({ sender }) => sender),
+      recoverSenders: async (raws) =>
+        (await Promise.all(raws.map((raw) => recovery.recover(raw)))).map(({ sender }) => sender),
       logger: silentLogger,
       events: {
         accepted: () => undefined,

@@ -12,7 +12,11 @@ import { StateCache } from '../store/stateCache.ts';
 import { type GlobalOptions, configure } from './configuration.ts';
 import { interruption, openChain, print, progressOf } from './offline.ts';
 
-export async function replay(options: GlobalOptions & { readonly json: boolean }, fromText: string, toText: string | undefined): Promise<number> {
+export async function replay(
+  options: GlobalOptions & { readonly json: boolean },
+  fromText: string,
+  toText: string | undefined,
+): Promise<number> {
   const { config } = configure(options);
   const signal = interruption();
   const { chain } = await openChain(config);
@@ -20,7 +24,9 @@ export async function replay(options: GlobalOptions & { readonly json: boolean }
     const last = chain.head?.height ?? 0;
     const [from, to] = [blockNumber(fromText), toText === undefined ? last : blockNumber(toText)];
     if (from < 1 || to < from || to > last) {
-      throw new NodeError('fatal', `replay needs 1 <= from <= to <= ${last}, the newest stored block`, { code: 'ARGUMENT_INVALID' });
+      throw new NodeError('fatal', `replay needs 1 <= from <= to <= ${last}, the newest stored block`, {
+        code: 'ARGUMENT_INVALID',
+      });
     }
     const progress = progressOf('replaying', 'blocks', options.json);
     let replayed = 0;
@@ -37,7 +43,11 @@ export async function replay(options: GlobalOptions & { readonly json: boolean }
     } finally {
       progress.stop();
     }
-    print(options.json, { from, to, replayed, equal: true }, `${replayed} blocks from ${from} to ${from + replayed - 1} replayed: output hashes, receipts and writes are equal`);
+    print(
+      options.json,
+      { from, to, replayed, equal: true },
+      `${replayed} blocks from ${from} to ${from + replayed - 1} replayed: output hashes, receipts and writes are equal`,
+    );
     return signal.aborted ? 1 : 0;
   } finally {
     await chain.close();
@@ -60,7 +70,10 @@ export async function executeStored(chain: ChainStore, block: CanonicalBlock): P
   const parent = before === 0 ? undefined : await chain.block(before);
   const transactions = block.record.transactions.map((raw, index) => {
     const transaction = decodeTransaction(raw);
-    return { transaction, sender: isL1Transaction(transaction) ? transaction.initiator : (block.senders[index] ?? new Uint8Array(20)) };
+    return {
+      transaction,
+      sender: isL1Transaction(transaction) ? transaction.initiator : (block.senders[index] ?? new Uint8Array(20)),
+    };
   });
   return replayBlock({
     record: block.record,
@@ -80,12 +93,17 @@ export function stateAfter(chain: ChainStore, height: number) {
 function firstDifference(block: CanonicalBlock, output: BlockOutput): string | undefined {
   const stored = block.output;
   const count = Math.max(stored.transactions.length, output.transactions.length);
-  const encode = (outputs: BlockOutput): Bytes => encodeJournalEntry({ index: 0, event: { ...block, output: outputs } });
+  const encode = (outputs: BlockOutput): Bytes =>
+    encodeJournalEntry({ index: 0, event: { ...block, output: outputs } });
   if (equalBytes(encode(stored), encode(output))) return undefined;
   for (let i = 0; i < count; i++) {
     const [a, b] = [stored.transactions[i], output.transactions[i]];
-    const same = a !== undefined && b !== undefined && equalBytes(encode({ ...stored, transactions: [a] }), encode({ ...stored, transactions: [b] }));
-    if (!same) return `transaction ${i} gave another result (stored gas ${a?.gasUsed}, now ${b?.gasUsed}; stored success ${a?.success}, now ${b?.success})`;
+    const same =
+      a !== undefined &&
+      b !== undefined &&
+      equalBytes(encode({ ...stored, transactions: [a] }), encode({ ...stored, transactions: [b] }));
+    if (!same)
+      return `transaction ${i} gave another result (stored gas ${a?.gasUsed}, now ${b?.gasUsed}; stored success ${a?.success}, now ${b?.success})`;
   }
   for (let i = 0; i < Math.max(stored.writes.length, output.writes.length); i++) {
     const [a, b] = [stored.writes[i], output.writes[i]];
@@ -97,6 +115,7 @@ function firstDifference(block: CanonicalBlock, output: BlockOutput): string | u
 }
 
 function blockNumber(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new NodeError('fatal', `${text} is not a block number`, { code: 'ARGUMENT_INVALID' });
+  if (!/^\d{1,15}$/.test(text))
+    throw new NodeError('fatal', `${text} is not a block number`, { code: 'ARGUMENT_INVALID' });
   return Number(text);
 }

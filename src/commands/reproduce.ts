@@ -19,7 +19,11 @@ export async function reproduce(options: GlobalOptions & { readonly json: boolea
     const height = Number(dump.context.blockNumber);
     const head = chain.head?.height ?? -1;
     if (head < height - 1) {
-      throw new NodeError('fatal', `the dump is of block ${height}, but this data folder ends at block ${head}: use the one the dump was made with`, { code: 'STATE_NOT_HELD' });
+      throw new NodeError(
+        'fatal',
+        `the dump is of block ${height}, but this data folder ends at block ${head}: use the one the dump was made with`,
+        { code: 'STATE_NOT_HELD' },
+      );
     }
     const error = await run(dump, stateAfter(chain, height - 1));
     const isSame = error === dump.error;
@@ -36,7 +40,10 @@ export async function reproduce(options: GlobalOptions & { readonly json: boolea
   }
 }
 
-async function run(dump: ReturnType<typeof readBlockDump>, state: ReturnType<typeof stateAfter>): Promise<string | undefined> {
+async function run(
+  dump: ReturnType<typeof readBlockDump>,
+  state: ReturnType<typeof stateAfter>,
+): Promise<string | undefined> {
   try {
     const transactions = dump.transactions.map((raw) => {
       const transaction = decodeTransaction(raw);
@@ -45,15 +52,27 @@ async function run(dump: ReturnType<typeof readBlockDump>, state: ReturnType<typ
     const { record, context } = dump;
     if (record !== undefined) {
       const { startingL1PriorityId, previousBlockTimestamp } = record;
-      await replayBlock({ record, blockHashes: context.blockHashes, transactions, state, previousBlockTimestamp, nextL1PriorityId: startingL1PriorityId });
+      await replayBlock({
+        record,
+        blockHashes: context.blockHashes,
+        transactions,
+        state,
+        previousBlockTimestamp,
+        nextL1PriorityId: startingL1PriorityId,
+      });
       return undefined;
     }
     // The block was being built when it failed: there is no record to compare with.
     const execution = new BlockExecution({ context, state });
-    const driver = { load: (keys: Parameters<typeof state.load>[0]) => state.load(keys), turn: () => Promise.resolve(), goesOn: () => true };
+    const driver = {
+      load: (keys: Parameters<typeof state.load>[0]) => state.load(keys),
+      turn: () => Promise.resolve(),
+      goesOn: () => true,
+    };
     for (const transaction of transactions) {
       const end = await runTransaction(execution, transaction, driver);
-      if (end?.kind === 'full' && transactions.length === 1) return `${L1_PRIORITY_TYPE === transaction.transaction.type ? 'L1 transaction' : 'transaction'} does not fit even alone: ${end.reason}`;
+      if (end?.kind === 'full' && transactions.length === 1)
+        return `${L1_PRIORITY_TYPE === transaction.transaction.type ? 'L1 transaction' : 'transaction'} does not fit even alone: ${end.reason}`;
     }
     return undefined;
   } catch (error) {

@@ -11,7 +11,13 @@ export async function reset(options: GlobalOptions & { readonly json: boolean })
   const folders = DEVELOPMENT_DATA.filter((folder) => existsSync(folder));
   if (existsSync(config.eventLogPath)) await assertNotRunning(config.eventLogPath);
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-  print(options.json, { deleted: folders }, folders.length === 0 ? 'nothing to delete' : `deleted ${folders.join(' and ')}: the next npm start begins a new chain`);
+  print(
+    options.json,
+    { deleted: folders },
+    folders.length === 0
+      ? 'nothing to delete'
+      : `deleted ${folders.join(' and ')}: the next npm start begins a new chain`,
+  );
   return 0;
 }
 
@@ -21,7 +27,12 @@ async function assertNotRunning(path: string): Promise<void> {
     await openEmbeddedLog({ path }).close();
   } catch (error) {
     if (error instanceof NodeError && error.code === 'LOG_LOCKED') {
-      throw new NodeError('fatal', 'the main node is running: stop it first (Ctrl-C), then reset', { code: 'NODE_RUNS' }, { cause: error });
+      throw new NodeError(
+        'fatal',
+        'the main node is running: stop it first (Ctrl-C), then reset',
+        { code: 'NODE_RUNS' },
+        { cause: error },
+      );
     }
     // Damaged or of another format: all the more reason to reset.
   }

@@ -12,10 +12,17 @@ import { nodeVersion } from './version.ts';
 export async function start(options: GlobalOptions): Promise<number> {
   const startedAt = performance.now();
   const { config, warnings, profile } = configure(options);
-  const logger = loggerOf(config, config.logFormat === 'json' ? { role: config.nodeRole, chain_id: config.genesisChainId } : {});
+  const logger = loggerOf(
+    config,
+    config.logFormat === 'json' ? { role: config.nodeRole, chain_id: config.genesisChainId } : {},
+  );
   for (const warning of warnings) logger.warn(warning);
   if (profile === undefined) logger.info({ config: describeConfig(config) }, 'effective configuration');
-  const dumps = crashDumper(join(config.generalRocksDbPath, 'crashes'), () => ({ version: nodeVersion, config: describeConfig(config) }), systemClock);
+  const dumps = crashDumper(
+    join(config.generalRocksDbPath, 'crashes'),
+    () => ({ version: nodeVersion, config: describeConfig(config) }),
+    systemClock,
+  );
   const shutdown = new Shutdown({ logger, process, dump: dumps });
   shutdown.install();
   try {
@@ -23,7 +30,16 @@ export async function start(options: GlobalOptions): Promise<number> {
     void announce(node, config, startedAt, profile !== undefined).then((text) => {
       if (shutdown.isEnding) return;
       if (profile !== undefined && config.logFormat === 'terminal') process.stdout.write(text);
-      else logger.info({ rpcPort: node.rpcPort, statusPort: node.statusPort, metricsPort: node.metricsPort, seconds: (performance.now() - startedAt) / 1000 }, 'node started');
+      else
+        logger.info(
+          {
+            rpcPort: node.rpcPort,
+            statusPort: node.statusPort,
+            metricsPort: node.metricsPort,
+            seconds: (performance.now() - startedAt) / 1000,
+          },
+          'node started',
+        );
     });
   } catch (error) {
     shutdown.end(error);

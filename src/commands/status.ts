@@ -10,7 +10,12 @@ export async function status(options: GlobalOptions & { readonly json: boolean }
   try {
     body = (await (await fetch(url, { signal: AbortSignal.timeout(5_000) })).json()) as Record<string, unknown>;
   } catch (error) {
-    throw new NodeError('retryable', `no node answers at ${url}: ${errorText(error)}. Is it running, with this status_server_address?`, { code: 'NODE_UNREACHABLE', url }, { cause: error });
+    throw new NodeError(
+      'retryable',
+      `no node answers at ${url}: ${errorText(error)}. Is it running, with this status_server_address?`,
+      { code: 'NODE_UNREACHABLE', url },
+      { cause: error },
+    );
   }
   process.stdout.write(options.json ? `${JSON.stringify(body)}\n` : `${table(body)}\n`);
   return 0;
@@ -20,7 +25,9 @@ function table(body: Readonly<Record<string, unknown>>, indent = ''): string {
   const width = Math.max(...Object.keys(body).map((key) => key.length));
   return Object.entries(body)
     .map(([key, value]) =>
-      typeof value === 'object' && value !== null ? `${indent}${key}\n${table(value as Record<string, unknown>, `${indent}  `)}` : `${indent}${key.padEnd(width)}  ${String(value)}`,
+      typeof value === 'object' && value !== null
+        ? `${indent}${key}\n${table(value as Record<string, unknown>, `${indent}  `)}`
+        : `${indent}${key.padEnd(width)}  ${String(value)}`,
     )
     .join('\n');
 }

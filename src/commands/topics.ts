@@ -32,13 +32,23 @@ export async function createTopic(options: Options): Promise<number> {
       } else if (!isAppended) {
         isAppended = true;
         const id = (): Uint8Array => new Uint8Array(randomBytes(16));
-        await log.append([encodeEntry({ ...developmentGenesisEntry({ logId: id(), nodeId: id(), bootId: id() }), chainId: configuredChainId(config) })]);
+        await log.append([
+          encodeEntry({
+            ...developmentGenesisEntry({ logId: id(), nodeId: id(), bootId: id() }),
+            chainId: configuredChainId(config),
+          }),
+        ]);
       }
     }
     const { logId, chain } = fold;
-    if (logId === undefined) throw new NodeError('retryable', `topic ${topic.topic} holds no Genesis: try again`, { code: 'GENESIS_MISSING' });
+    if (logId === undefined)
+      throw new NodeError('retryable', `topic ${topic.topic} holds no Genesis: try again`, { code: 'GENESIS_MISSING' });
     const what = `${isCreated ? 'created' : 'was there'}; Genesis of chain ${chain}, log ${toHex(logId)}${isAppended ? '' : ' (was there)'}`;
-    print(options.json, { topic: topic.topic, created: isCreated, chain, logId: toHex(logId) }, `topic ${topic.topic} ${what}`);
+    print(
+      options.json,
+      { topic: topic.topic, created: isCreated, chain, logId: toHex(logId) },
+      `topic ${topic.topic} ${what}`,
+    );
     return 0;
   } finally {
     abort.abort();
@@ -53,7 +63,9 @@ export async function verifyTopic(options: Options): Promise<number> {
   print(
     options.json,
     { topic: topic.topic, differences },
-    differences.length === 0 ? `topic ${topic.topic} is as configured, or stronger` : `topic ${topic.topic} is weaker than configured:\n${differences.map((line) => `  - ${line}`).join('\n')}`,
+    differences.length === 0
+      ? `topic ${topic.topic} is as configured, or stronger`
+      : `topic ${topic.topic} is weaker than configured:\n${differences.map((line) => `  - ${line}`).join('\n')}`,
   );
   return differences.length === 0 ? 0 : 1;
 }

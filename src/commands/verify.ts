@@ -17,7 +17,11 @@ export async function verify(options: GlobalOptions & { readonly json: boolean }
       progress.stop();
       if (!result.isEqual) different += 1;
       const verdict = result.isEqual ? 'equal' : `DIFFERENT: rebuild it with \`reprise rebuild ${projection.name}\``;
-      print(options.json, { projection: projection.name, ...result }, `${projection.name} at block ${result.height}: ${result.live.keys} keys, ${verdict}`);
+      print(
+        options.json,
+        { projection: projection.name, ...result },
+        `${projection.name} at block ${result.height}: ${result.live.keys} keys, ${verdict}`,
+      );
     }
   } finally {
     await chain.close();

@@ -27,7 +27,16 @@ export function writeBlockDump(folder: string, error: unknown, nodeVersion: stri
   if (!(error instanceof NodeError) || error.kind !== 'invariant') return undefined;
   const { context, transactions, record, output, position } = error.facts as unknown as Partial<BlockDump>;
   if (context === undefined || transactions === undefined) return undefined;
-  const dump: BlockDump = { context, transactions, error: error.message, code: error.code, position, nodeVersion, record, output };
+  const dump: BlockDump = {
+    context,
+    transactions,
+    error: error.message,
+    code: error.code,
+    position,
+    nodeVersion,
+    record,
+    output,
+  };
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `dump_${context.blockNumber}_${Math.floor(nowMs / 1000)}.json`);
   writeFileSync(path, JSON.stringify(dumpToJson(dump), undefined, 2));
@@ -40,7 +49,12 @@ export function readBlockDump(path: string): BlockDump {
   try {
     return dumpFromJson(JSON.parse(readFileSync(path, 'utf8')) as DumpJson);
   } catch (error) {
-    throw new NodeError('fatal', `${path} is not a readable block dump: ${error instanceof Error ? error.message : String(error)}`, { code: 'DUMP_UNREADABLE', path }, { cause: error });
+    throw new NodeError(
+      'fatal',
+      `${path} is not a readable block dump: ${error instanceof Error ? error.message : String(error)}`,
+      { code: 'DUMP_UNREADABLE', path },
+      { cause: error },
+    );
   }
 }
 
@@ -84,7 +98,12 @@ function dumpToJson(dump: BlockDump): DumpJson {
     previousBlockTimestamp: record?.previousBlockTimestamp.toString() ?? null,
     expectedOutputHash: record === undefined ? null : toHex(record.blockOutputHash),
     actualOutputHash: output === undefined ? null : toHex(output.blockOutputHash),
-    storageWrites: output?.writes.map(({ address, slot, value }) => ({ address: toHex(address), slot: toHex(slot), value: toHex(value) })) ?? null,
+    storageWrites:
+      output?.writes.map(({ address, slot, value }) => ({
+        address: toHex(address),
+        slot: toHex(slot),
+        value: toHex(value),
+      })) ?? null,
   };
 }
 
@@ -124,7 +143,16 @@ function dumpFromJson(json: DumpJson): BlockDump {
           nodeVersion: json.nodeVersion,
           blockOutputHash: fromHex(expectedOutputHash),
         };
-  return { context, transactions, error: json.error, code: json.code, position: json.position ?? undefined, nodeVersion: json.nodeVersion, record, output: undefined };
+  return {
+    context,
+    transactions,
+    error: json.error,
+    code: json.code,
+    position: json.position ?? undefined,
+    nodeVersion: json.nodeVersion,
+    record,
+    output: undefined,
+  };
 }
 
 function removeOldDumps(folder: string): void {

@@ -4,7 +4,13 @@ import { blake2s256 } from '../common/hash.ts';
 import { NodeError } from '../common/errors.ts';
 import type { GenesisEntry, LoggedGenesisInput } from '../log/entry.ts';
 import type { LogEntry } from '../log/eventLog.ts';
-import { type GenesisInput, GENESIS_HEADER, genesisContext, genesisState, genesisStateCommitment } from '../protocol/genesis.ts';
+import {
+  type GenesisInput,
+  GENESIS_HEADER,
+  genesisContext,
+  genesisState,
+  genesisStateCommitment,
+} from '../protocol/genesis.ts';
 import { headerHash } from '../protocol/blockHeader.ts';
 import type { GenesisContent } from '../store/chainStore.ts';
 import { ReplayErrorCode } from './errors.ts';
@@ -21,7 +27,10 @@ export function genesisContent(entry: GenesisEntry, logEntry: LogEntry): Genesis
     blockHash: headerHash(header),
     context: genesisContext(input.executionVersion),
     writes: state.writes,
-    preimages: [...state.preimages, ...entry.forceDeployPreimages.map((bytes: Bytes) => ({ hash: blake2s256(bytes), bytes }))],
+    preimages: [
+      ...state.preimages,
+      ...entry.forceDeployPreimages.map((bytes: Bytes) => ({ hash: blake2s256(bytes), bytes })),
+    ],
     entryBytes: logEntry.bytes,
   };
 }
@@ -38,9 +47,13 @@ export function toGenesisInput(logged: LoggedGenesisInput): GenesisInput {
 function checkRoot(input: GenesisInput, expected: Bytes): void {
   const got = genesisStateCommitment(input);
   if (equalBytes(got, expected) && equalBytes(got, input.genesisRoot)) return;
-  throw new NodeError('fatal', `Genesis state commitment mismatch: expected ${toHex(expected)}, got ${toHex(got)}. The Genesis entry of this log does not fit its own genesis input: use another log, or the genesis file its root was made for.`, {
-    code: ReplayErrorCode.genesisRoot,
-    expected: toHex(expected),
-    got: toHex(got),
-  });
+  throw new NodeError(
+    'fatal',
+    `Genesis state commitment mismatch: expected ${toHex(expected)}, got ${toHex(got)}. The Genesis entry of this log does not fit its own genesis input: use another log, or the genesis file its root was made for.`,
+    {
+      code: ReplayErrorCode.genesisRoot,
+      expected: toHex(expected),
+      got: toHex(got),
+    },
+  );
 }

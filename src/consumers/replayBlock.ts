@@ -43,7 +43,11 @@ export async function replayBlock(input: ReplayInput): Promise<BlockOutput> {
   await prefetch(input, context);
   const execution = new BlockExecution({ context, state });
   const turns = new Turns();
-  const driver = { load: (keys: readonly MissingKey[]) => state.load(keys), turn: () => turns.take(), goesOn: () => true };
+  const driver = {
+    load: (keys: readonly MissingKey[]) => state.load(keys),
+    turn: () => turns.take(),
+    goesOn: () => true,
+  };
   for (const transaction of input.transactions) {
     const wait = turns.due();
     if (wait !== undefined) await wait;
@@ -51,23 +55,31 @@ export async function replayBlock(input: ReplayInput): Promise<BlockOutput> {
     if (end?.kind === 'included') continue;
     const why = end === undefined ? 'given up' : end.kind === 'rejected' ? end.error : `block limit ${end.reason}`;
     const hash = toHex(transaction.transaction.hash);
-    throw new NodeError('invariant', `Block #${context.blockNumber}: transaction ${hash} of the record cannot be included: ${why}`, {
-      code: ReplayErrorCode.transactionRefused,
-      blockNumber: context.blockNumber,
-      transactionHash: hash,
-      reason: why,
-    });
+    throw new NodeError(
+      'invariant',
+      `Block #${context.blockNumber}: transaction ${hash} of the record cannot be included: ${why}`,
+      {
+        code: ReplayErrorCode.transactionRefused,
+        blockNumber: context.blockNumber,
+        transactionHash: hash,
+        reason: why,
+      },
+    );
   }
   const output = execution.finish();
   if (!equalBytes(output.blockOutputHash, record.blockOutputHash)) {
     const [expected, got] = [toHex(record.blockOutputHash), toHex(output.blockOutputHash)];
-    throw new NodeError('invariant', `Block #${context.blockNumber} output hash mismatch: expected ${expected}, got ${got}`, {
-      code: ReplayErrorCode.outputHashMismatch,
-      blockNumber: context.blockNumber,
-      expected,
-      got,
-      output,
-    });
+    throw new NodeError(
+      'invariant',
+      `Block #${context.blockNumber} output hash mismatch: expected ${expected}, got ${got}`,
+      {
+        code: ReplayErrorCode.outputHashMismatch,
+        blockNumber: context.blockNumber,
+        expected,
+        got,
+        output,
+      },
+    );
   }
   return output;
 }
@@ -75,21 +87,34 @@ export async function replayBlock(input: ReplayInput): Promise<BlockOutput> {
 function checkContinuity({ record, previousBlockTimestamp, nextL1PriorityId, transactions }: ReplayInput): void {
   const { blockNumber } = record.context;
   if (transactions.length === 0) {
-    throw new NodeError('invariant', `Block #${blockNumber} has no transactions`, { code: ReplayErrorCode.emptyBlock, blockNumber });
+    throw new NodeError('invariant', `Block #${blockNumber} has no transactions`, {
+      code: ReplayErrorCode.emptyBlock,
+      blockNumber,
+    });
   }
   if (record.previousBlockTimestamp !== previousBlockTimestamp) {
-    throw new NodeError('invariant', `Block #${blockNumber}: inconsistent previous block timestamp: record ${record.previousBlockTimestamp}, own ${previousBlockTimestamp}`, {
-      code: ReplayErrorCode.timestampMismatch,
-      blockNumber,
-    });
+    throw new NodeError(
+      'invariant',
+      `Block #${blockNumber}: inconsistent previous block timestamp: record ${record.previousBlockTimestamp}, own ${previousBlockTimestamp}`,
+      {
+        code: ReplayErrorCode.timestampMismatch,
+        blockNumber,
+      },
+    );
   }
   let next = nextL1PriorityId;
-  const ids = transactions.filter(({ transaction }) => transaction.type === L1_PRIORITY_TYPE).map(({ transaction }) => transaction.nonce);
+  const ids = transactions
+    .filter(({ transaction }) => transaction.type === L1_PRIORITY_TYPE)
+    .map(({ transaction }) => transaction.nonce);
   const isContiguous = record.startingL1PriorityId === next && ids.every((id) => id === next++);
   if (!isContiguous) {
-    throw new NodeError('invariant', `Block #${blockNumber}: priority ids ${ids.join(', ') || '(none)'} with start ${record.startingL1PriorityId} do not continue at ${nextL1PriorityId}`, {
-      code: ReplayErrorCode.priorityIdGap,
-      blockNumber,
-    });
+    throw new NodeError(
+      'invariant',
+      `Block #${blockNumber}: priority ids ${ids.join(', ') || '(none)'} with start ${record.startingL1PriorityId} do not continue at ${nextL1PriorityId}`,
+      {
+        code: ReplayErrorCode.priorityIdGap,
+        blockNumber,
+      },
+    );
   }
 }

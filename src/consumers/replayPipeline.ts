@@ -47,7 +47,11 @@ export interface ReplayPipelineOptions<Built extends ExecutedBlock> {
   /** The bytes of the accepted Genesis entry. */
   readonly onGenesis: (entryBytes: Bytes) => void;
   /** After the chain store holds it. `built`: the block was ours, and these are its bytes. */
-  readonly onAccepted: (block: CanonicalBlock, transactions: readonly SenderedTransaction[], built: Built | undefined) => void;
+  readonly onAccepted: (
+    block: CanonicalBlock,
+    transactions: readonly SenderedTransaction[],
+    built: Built | undefined,
+  ) => void;
   readonly onCaughtUp: (fold: ChainFold) => void;
   readonly logger: Logger;
   readonly metrics: PipelineMetrics;
@@ -101,7 +105,10 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     if (store.checkpoint !== undefined) {
       const checkpoint = decodeCheckpoint(store.checkpoint);
       await checkLogIdentity(log, checkpoint);
-      assert(checkpoint.fold.height === store.head?.height, `checkpoint at height ${checkpoint.fold.height}, chain store at ${store.head?.height}`);
+      assert(
+        checkpoint.fold.height === store.head?.height,
+        `checkpoint at height ${checkpoint.fold.height}, chain store at ${store.head?.height}`,
+      );
       this.#checkConfiguredChain(checkpoint.fold);
       this.#fold = checkpoint.fold;
       this.#position = checkpoint.position;
@@ -130,7 +137,12 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
 
   #prepare(logEntry: LogEntry): Prepared {
     const entry = decodeEntry(logEntry.schema, logEntry.bytes);
-    const prepared: Prepared = { logEntry, entry, hash: entryHash(logEntry.schema, logEntry.bytes), transactions: undefined };
+    const prepared: Prepared = {
+      logEntry,
+      entry,
+      hash: entryHash(logEntry.schema, logEntry.bytes),
+      transactions: undefined,
+    };
     const ownClaim = this.#options.leadership.current()?.claim;
     if (entry?.kind === 'Block' && (ownClaim === undefined || !equalBytes(ownClaim, entry.claim))) {
       prepared.transactions = this.#senderedTransactions(entry);
@@ -149,7 +161,10 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     if (result.verdict === 'stop') throw this.#stopError(result, logEntry);
     this.#position = logEntry.position;
     if (result.verdict === 'rejected') {
-      logger.warn({ position: logEntry.position, kind: entry?.kind, class: result.rejectedClass }, 'log entry rejected');
+      logger.warn(
+        { position: logEntry.position, kind: entry?.kind, class: result.rejectedClass },
+        'log entry rejected',
+      );
       leadership.onEntry(logEntry, hash, entry, result, this.#fold);
       return;
     }
@@ -169,7 +184,10 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     const content = genesisContent(entry, logEntry);
     await this.#options.store.applyGenesis(content, this.#checkpoint(hash));
     this.#options.onGenesis(logEntry.bytes);
-    this.#options.logger.info({ position: logEntry.position, logId: toHex(entry.logId), chainId: entry.chainId }, 'genesis accepted');
+    this.#options.logger.info(
+      { position: logEntry.position, logId: toHex(entry.logId), chainId: entry.chainId },
+      'genesis accepted',
+    );
   }
 
   async #applyBlock(entry: BlockEntry, prepared: Prepared, built: Built | undefined): Promise<void> {
@@ -207,7 +225,18 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     } catch (error) {
       if (!(error instanceof NodeError) || error.kind !== 'invariant') throw error;
       const context = { ...entry.record.context, blockHashes: head.blockHashes };
-      throw new NodeError('invariant', error.message, { ...error.facts, context, record: entry.record, transactions: entry.record.transactions, position: this.#position }, { cause: error });
+      throw new NodeError(
+        'invariant',
+        error.message,
+        {
+          ...error.facts,
+          context,
+          record: entry.record,
+          transactions: entry.record.transactions,
+          position: this.#position,
+        },
+        { cause: error },
+      );
     }
   }
 
@@ -259,17 +288,25 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
 
   #stopError(result: FoldResult, logEntry: LogEntry): NodeError {
     if (result.stopReason === 'foreign_genesis') return foreignGenesis(result.state.chain ?? 0n, this.#options.chainId);
-    return new NodeError('fatal', `entry ${logEntry.position} of the log opens an epoch with rules newer than this software knows: upgrade this node`, {
-      code: ReplayErrorCode.upgradeNeeded,
-      position: logEntry.position,
-    });
+    return new NodeError(
+      'fatal',
+      `entry ${logEntry.position} of the log opens an epoch with rules newer than this software knows: upgrade this node`,
+      {
+        code: ReplayErrorCode.upgradeNeeded,
+        position: logEntry.position,
+      },
+    );
   }
 }
 
 function foreignGenesis(found: bigint, configured: bigint): NodeError {
-  return new NodeError('fatal', `the log belongs to chain ${found}, this node is configured for chain ${configured}: check genesis_chain_id, kafka_topic_prefix and the data folder`, {
-    code: ReplayErrorCode.foreignGenesis,
-    found,
-    configured,
-  });
+  return new NodeError(
+    'fatal',
+    `the log belongs to chain ${found}, this node is configured for chain ${configured}: check genesis_chain_id, kafka_topic_prefix and the data folder`,
+    {
+      code: ReplayErrorCode.foreignGenesis,
+      found,
+      configured,
+    },
+  );
 }

@@ -14,7 +14,11 @@ export function delayReads(log: EventLog, delayMs: number): EventLog {
   };
 }
 
-async function* late(items: AsyncIterable<LogEntry | CaughtUp>, delayMs: number, signal: AbortSignal): AsyncIterable<LogEntry | CaughtUp> {
+async function* late(
+  items: AsyncIterable<LogEntry | CaughtUp>,
+  delayMs: number,
+  signal: AbortSignal,
+): AsyncIterable<LogEntry | CaughtUp> {
   for await (const item of items) {
     await pause(delayMs, signal);
     if (signal.aborted) return;

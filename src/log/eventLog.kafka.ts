@@ -25,6 +25,8 @@ export interface KafkaLogOptions {
   readonly logger?: LogLogger;
   /** For metrics and the status line: what needs an operator's look while the log goes on. */
   readonly onAlarm?: (code: KafkaAlarm, facts: object) => void;
+  /** For drills: every consumer that reads for `follow`, before it connects. */
+  readonly onConsumer?: (consumer: Consumer) => void;
 }
 
 export type KafkaAlarm = 'topic_settings' | 'gap' | 'stalled' | 'reader_restarted';
@@ -88,6 +90,7 @@ export class KafkaEventLog implements EventLog {
   }
 
   openProducer(): Producer {
+    this.#throwIfClosed();
     const { connection, topic, registryIds } = this.#options;
     const client = createKafka(connection, this.#logger).producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false, retry: { ...KAFKA_RETRY } });
     const producer = new GuardedProducer(client, topic, registryIds ?? new Map(), this.#closed.signal);
@@ -446,6 +449,7 @@ class KafkaReader {
       retry: { ...KAFKA_RETRY, restartOnFailure: async () => false },
     });
     this.#consumer = consumer;
+    this.#options.onConsumer?.(consumer);
     let joins = 0;
     consumer.on(consumer.events.GROUP_JOIN, () => {
       if (generation !== this.#generation) return;

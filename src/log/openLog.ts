@@ -43,7 +43,8 @@ async function openKafka(config: Config, { logger, onAlarm }: OpenLogOptions): P
 }
 
 export function configuredTopic(config: Config, logger?: LogLogger): TopicOptions {
-  if (config.genesisChainId === undefined) throw new NodeError('fatal', 'genesis_chain_id is missing: the topic is named by it', { code: 'CONFIG_INVALID' });
+  if (config.genesisChainId === undefined)
+    throw new NodeError('fatal', 'genesis_chain_id is missing: the topic is named by it', { code: 'CONFIG_INVALID' });
   return {
     connection: configuredConnection(config),
     topic: topicName(config.kafkaTopicPrefix, config.genesisChainId),
@@ -64,16 +65,29 @@ function configuredRegistry(config: Config): SchemaRegistryConnection | undefine
 }
 
 function configuredConnection(config: Config): KafkaConnection {
-  const { kafkaBrokers, kafkaClientId, kafkaSecurityProtocol: protocol, kafkaSaslMechanism, kafkaSaslUsername, kafkaSaslPassword } = config;
+  const {
+    kafkaBrokers,
+    kafkaClientId,
+    kafkaSecurityProtocol: protocol,
+    kafkaSaslMechanism,
+    kafkaSaslUsername,
+    kafkaSaslPassword,
+  } = config;
   if (kafkaBrokers === undefined) throw new NodeError('fatal', 'kafka_brokers is missing', { code: 'CONFIG_INVALID' });
   const [ca, cert, key] = [config.kafkaSslCaFile, config.kafkaSslCertFile, config.kafkaSslKeyFile].map(pem);
   return {
     brokers: kafkaBrokers,
     clientId: kafkaClientId,
-    ...(protocol.endsWith('ssl') && { ssl: { ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert }), ...(key !== undefined && { key }) } }),
+    ...(protocol.endsWith('ssl') && {
+      ssl: { ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert }), ...(key !== undefined && { key }) },
+    }),
     ...(protocol.startsWith('sasl') &&
       kafkaSaslMechanism !== undefined && {
-        sasl: { mechanism: kafkaSaslMechanism, username: kafkaSaslUsername ?? '', password: kafkaSaslPassword?.reveal() ?? '' },
+        sasl: {
+          mechanism: kafkaSaslMechanism,
+          username: kafkaSaslUsername ?? '',
+          password: kafkaSaslPassword?.reveal() ?? '',
+        },
       }),
   };
 }
@@ -83,6 +97,11 @@ function pem(path: string | undefined): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new NodeError('fatal', `${path} cannot be read: ${errorText(error)}`, { code: 'CONFIG_INVALID', path }, { cause: error });
+    throw new NodeError(
+      'fatal',
+      `${path} cannot be read: ${errorText(error)}`,
+      { code: 'CONFIG_INVALID', path },
+      { cause: error },
+    );
   }
 }

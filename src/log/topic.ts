@@ -1,5 +1,5 @@
 /** The topic behind the Kafka log (log-protocol 10, spec: config B.3): name, creation, and the check of its settings. */
-import { type Admin, ConfigResourceTypes } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 import { NodeError, errorText } from '../common/errors.ts';
 import { ENTRY_SIZE_LIMIT_BYTES } from './eventLog.ts';
 import { type KafkaConnection, createKafka } from './kafkaClient.ts';
@@ -48,7 +48,7 @@ export async function verifyTopic(options: TopicOptions): Promise<string[]> {
       throw new NodeError('fatal', `topic ${topic} does not exist: create it with the command for it, or set kafka_auto_create_topics`, { code: 'TOPIC_MISSING', topic });
     }
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }] });
+    const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }] });
     const config = new Map(resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]));
     const partitions = topics[0]?.partitions ?? [];
     return topicDifferences(

@@ -20,8 +20,8 @@ export interface EstimateFacts {
   readonly blockGasLimit: bigint;
   /** The block's real one, wei. */
   readonly baseFee: bigint;
-  /** Of the sender after the block, wei; asked for only when the request has a price. */
-  readonly balance: () => Promise<bigint>;
+  /** Of the sender after the block, wei. */
+  readonly balance: bigint;
   readonly run: (gasLimit: bigint) => Promise<RunOutcome>;
 }
 
@@ -52,11 +52,11 @@ function invalid(error: string): SimulationResult {
 }
 
 /** Upper bound of the search, or why there is none. */
-async function upperBound(call: SimulatedCall, facts: EstimateFacts): Promise<bigint | SimulationResult> {
+function upperBound(call: SimulatedCall, facts: EstimateFacts): bigint | SimulationResult {
   const wanted = min(call.gas ?? facts.blockGasLimit, facts.blockGasLimit);
   // An L1 transaction brings its own money.
   if (call.gasPrice === 0n || call.type === L1_PRIORITY_TYPE) return wanted;
-  const balance = await facts.balance();
+  const { balance } = facts;
   if (balance < call.value) {
     return {
       kind: 'invalid',
@@ -82,7 +82,7 @@ export async function estimateGas(
 }
 
 async function search(call: SimulatedCall, facts: EstimateFacts): Promise<SimulationResult> {
-  const upper = await upperBound(call, facts);
+  const upper = upperBound(call, facts);
   if (typeof upper !== 'bigint') return upper;
   const first = await facts.run(upper);
   if (first.kind === 'rejected') {

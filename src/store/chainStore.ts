@@ -56,7 +56,10 @@ export class ChainStore {
     this.#store = store;
   }
 
-  static async open(store: KeyValueStore, genesisContext: (executionVersion: number) => BlockContext): Promise<ChainStore> {
+  static async open(
+    store: KeyValueStore,
+    genesisContext: (executionVersion: number) => BlockContext,
+  ): Promise<ChainStore> {
     const chain = new ChainStore(store);
     await chain.#readHead(genesisContext);
     return chain;
@@ -86,7 +89,10 @@ export class ChainStore {
     const batch = new StoreBatch();
     this.#putState(batch, 0, genesis.writes, genesis.preimages);
     batch.put(chainKey(CHAIN.blockHash, u64be(0)), genesis.blockHash);
-    batch.put(chainKey(CHAIN.meta, META_GENESIS), concatBytes(u64be(genesis.context.executionVersion), genesis.entryBytes));
+    batch.put(
+      chainKey(CHAIN.meta, META_GENESIS),
+      concatBytes(u64be(genesis.context.executionVersion), genesis.entryBytes),
+    );
     const { position, chainId, header, blockHash } = genesis;
     this.#putJournal(batch, { index: 0, event: { kind: 'Genesis', position, chainId, header, blockHash } });
     batch.put(chainKey(CHAIN.meta, META_CHECKPOINT), checkpoint);
@@ -102,7 +108,10 @@ export class ChainStore {
   /** One accepted block: state, journal, indexes and checkpoint in one atomic write. */
   async applyBlock(block: CanonicalBlock, checkpoint: Bytes): Promise<void> {
     const head = this.#head;
-    assert(head !== undefined && block.height === head.height + 1, `block ${block.height} applied to a chain store at ${head?.height}`);
+    assert(
+      head !== undefined && block.height === head.height + 1,
+      `block ${block.height} applied to a chain store at ${head?.height}`,
+    );
     const batch = new StoreBatch();
     this.#putState(batch, block.height, block.output.writes, block.output.preimages);
     batch.put(chainKey(CHAIN.blockHash, u64be(block.height)), block.output.blockHash);
@@ -162,7 +171,8 @@ export class ChainStore {
     const bytes = await this.#store.get(chainKey(CHAIN.journal, index));
     if (bytes === undefined) throw journalCorrupt(height, 'its journal entry is missing');
     const { event } = decodeJournalEntry(bytes);
-    if (event.kind !== 'Block' || event.height !== height) throw journalCorrupt(height, 'its journal entry is another one');
+    if (event.kind !== 'Block' || event.height !== height)
+      throw journalCorrupt(height, 'its journal entry is another one');
     return event;
   }
 
@@ -170,7 +180,9 @@ export class ChainStore {
   async blockContext(height: number): Promise<BlockContext | undefined> {
     if (height === 0) return this.#genesisContext;
     const block = await this.block(height);
-    return block === undefined ? undefined : { ...block.record.context, blockHashes: await this.blockHashesBefore(height) };
+    return block === undefined
+      ? undefined
+      : { ...block.record.context, blockHashes: await this.blockHashesBefore(height) };
   }
 
   /** The ring of the context of block `height`. */
@@ -200,7 +212,8 @@ export class ChainStore {
     if (this.#checkpoint === undefined) return;
     const genesis = await this.#store.get(chainKey(CHAIN.meta, META_GENESIS));
     const end = await this.#store.get(chainKey(CHAIN.meta, META_JOURNAL_END));
-    if (genesis === undefined || end === undefined) throw journalCorrupt(0, 'the store has a checkpoint but no genesis');
+    if (genesis === undefined || end === undefined)
+      throw journalCorrupt(0, 'the store has a checkpoint but no genesis');
     this.#genesisEntry = genesis.slice(8);
     this.#genesisContext = genesisContext(Number(readU64be(genesis)));
     this.#journalEnd = Number(readU64be(end));
@@ -217,7 +230,12 @@ export class ChainStore {
   }
 
   async #lastHeight(): Promise<number> {
-    const range = { gte: chainKey(CHAIN.blockHash, u64be(0)), lte: chainKey(CHAIN.blockHash, u64be(2n ** 64n - 1n)), reverse: true, limit: 1 };
+    const range = {
+      gte: chainKey(CHAIN.blockHash, u64be(0)),
+      lte: chainKey(CHAIN.blockHash, u64be(2n ** 64n - 1n)),
+      reverse: true,
+      limit: 1,
+    };
     for await (const [key] of this.#store.range(range)) return Number(readU64be(key, 1));
     throw journalCorrupt(0, 'no block hash is stored');
   }
@@ -242,7 +260,12 @@ export class ChainStore {
   }
 
   async #readHistory(key: Bytes, height: number): Promise<Bytes | undefined> {
-    const range = { gte: chainKey(CHAIN.history, key, u64be(0)), lte: chainKey(CHAIN.history, key, u64be(height)), reverse: true, limit: 1 };
+    const range = {
+      gte: chainKey(CHAIN.history, key, u64be(0)),
+      lte: chainKey(CHAIN.history, key, u64be(height)),
+      reverse: true,
+      limit: 1,
+    };
     for await (const [, value] of this.#store.range(range)) return value;
     return undefined;
   }
@@ -255,7 +278,10 @@ export function nextL1PriorityId(record: BlockRecord): bigint {
 
 /** Key ranges for digests: `state` is the same on every node of a chain, `journal` holds positions of its log too. */
 export function chainRanges(part: 'state' | 'journal'): readonly RangeOptions[] {
-  const buckets = part === 'state' ? [CHAIN.latest, CHAIN.history, CHAIN.preimage, CHAIN.blockHash] : [CHAIN.journal, CHAIN.journalIndex];
+  const buckets =
+    part === 'state'
+      ? [CHAIN.latest, CHAIN.history, CHAIN.preimage, CHAIN.blockHash]
+      : [CHAIN.journal, CHAIN.journalIndex];
   return buckets.map((bucket) => ({ gte: new Uint8Array([bucket]), lt: new Uint8Array([bucket + 1]) }));
 }
 
@@ -264,7 +290,9 @@ function emptyRing(): Bytes[] {
 }
 
 function flatKeyOf(key: Exclude<MissingKey, { kind: 'preimage' }>): Bytes {
-  return key.kind === 'account' ? flatKey(ACCOUNT_PROPERTIES_ADDRESS, accountSlot(key.address)) : flatKey(key.address, key.slot);
+  return key.kind === 'account'
+    ? flatKey(ACCOUNT_PROPERTIES_ADDRESS, accountSlot(key.address))
+    : flatKey(key.address, key.slot);
 }
 
 function latestKey(key: MissingKey): Bytes {
@@ -282,9 +310,12 @@ function stateValue(key: MissingKey | undefined, stored: Bytes): Bytes {
 }
 
 function journalCorrupt(height: number, what: string): NodeError {
-  return new NodeError('fatal', `the chain store is damaged at block ${height}: ${what}. Delete it with \`reprise rebuild state\`; it is filled again from the log.`, {
-    code: 'CHAIN_STORE_DAMAGED',
-    blockNumber: height,
-  });
+  return new NodeError(
+    'fatal',
+    `the chain store is damaged at block ${height}: ${what}. Delete it with \`reprise rebuild state\`; it is filled again from the log.`,
+    {
+      code: 'CHAIN_STORE_DAMAGED',
+      blockNumber: height,
+    },
+  );
 }
-

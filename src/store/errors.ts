@@ -44,7 +44,7 @@ export function storeFailure(path: string, doing: string, cause: unknown): Store
     return failure(
       'retryable',
       'STORE_DISK_FULL',
-      'The disk is full. Free some space; what was not written is tried again.',
+      'The disk is full. Free at least 100 MB; what was not written is tried again.',
     );
   }
   if (/session is closed/i.test(text)) return storeClosed(path);

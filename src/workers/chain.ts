@@ -80,7 +80,13 @@ export interface AcceptedBlock {
 
 export interface ChainEvents {
   accepted(block: AcceptedBlock): void;
-  entryRead(entry: { position: number; verdict: string; class: string | undefined; kind: string | undefined; sizeBytes: number }): void;
+  entryRead(entry: {
+    position: number;
+    verdict: string;
+    class: string | undefined;
+    kind: string | undefined;
+    sizeBytes: number;
+  }): void;
   executed(source: 'reused' | 'executed', seconds: number): void;
   claim(result: 'accepted' | 'rejected' | 'expired'): void;
   append(result: 'accepted' | 'rejected' | 'failed' | 'expired', seconds: number | undefined): void;
@@ -100,7 +106,12 @@ export interface ChainStatus {
   readonly isLeading: boolean;
   readonly isCaughtUp: boolean;
   readonly unacceptedBlocks: number;
-  readonly mempool: { readonly pending: number; readonly queued: number; readonly pendingSizeBytes: number; readonly queuedSizeBytes: number };
+  readonly mempool: {
+    readonly pending: number;
+    readonly queued: number;
+    readonly pendingSizeBytes: number;
+    readonly queuedSizeBytes: number;
+  };
   readonly lastTimestamp: bigint;
   readonly nextL1PriorityId: bigint;
 }
@@ -226,7 +237,11 @@ export class Chain {
   /** Takes a transaction into the pool. Throws PoolError; CHAIN_NOT_READY before genesis; INTAKE_CLOSED. */
   async submit(raw: Bytes, sender: Bytes): Promise<Bytes> {
     const transaction = decodeTransaction(raw);
-    if (isL1Transaction(transaction)) throw new NodeError('fatal', 'transaction type not supported: transaction type not valid', { code: 'POOL_TYPE_NOT_SUPPORTED', type: transaction.type });
+    if (isL1Transaction(transaction))
+      throw new NodeError('fatal', 'transaction type not supported: transaction type not valid', {
+        code: 'POOL_TYPE_NOT_SUPPORTED',
+        type: transaction.type,
+      });
     this.#checkIntake();
     this.#mempool.checkStateless(transaction);
     const view = this.#cache.view([]);
@@ -251,7 +266,8 @@ export class Chain {
   /** State after a block; undefined where absent. */
   async readStateAt(keys: readonly MissingKey[], height: number): Promise<(Bytes | undefined)[]> {
     const head = this.#head();
-    if (height > head.height) throw new NodeError('fatal', `block ${height} not found`, { code: 'BLOCK_NOT_FOUND', blockNumber: height });
+    if (height > head.height)
+      throw new NodeError('fatal', `block ${height} not found`, { code: 'BLOCK_NOT_FOUND', blockNumber: height });
     return this.#store.readStateAt(keys, height);
   }
 
@@ -299,7 +315,10 @@ export class Chain {
 
   #head() {
     const head = this.#store.head;
-    if (head === undefined) throw new NodeError('retryable', 'the log holds no genesis yet: this node is still starting', { code: 'CHAIN_NOT_READY' });
+    if (head === undefined)
+      throw new NodeError('retryable', 'the log holds no genesis yet: this node is still starting', {
+        code: 'CHAIN_NOT_READY',
+      });
     return head;
   }
 
@@ -307,7 +326,9 @@ export class Chain {
     const lag = this.#head().height - this.#projectedHeight;
     if (this.#isStopping || lag > this.#settings.intakeMaxLagBlocks) {
       const why = this.#isStopping ? 'the node is stopping' : `projections are ${lag} blocks behind`;
-      throw new NodeError('retryable', `transaction intake is closed: ${why}; try again later`, { code: 'INTAKE_CLOSED' });
+      throw new NodeError('retryable', `transaction intake is closed: ${why}; try again later`, {
+        code: 'INTAKE_CLOSED',
+      });
     }
   }
 
@@ -319,7 +340,10 @@ export class Chain {
   #upgradeTransaction(): L1Transaction {
     if (this.#upgrade === undefined) {
       const transaction = decodeTransaction(this.#pipeline.genesisEntry().upgradeTransaction);
-      if (!isL1Transaction(transaction)) throw new NodeError('fatal', 'the Genesis entry holds no upgrade transaction of type 0x7e', { code: 'GENESIS_UPGRADE_INVALID' });
+      if (!isL1Transaction(transaction))
+        throw new NodeError('fatal', 'the Genesis entry holds no upgrade transaction of type 0x7e', {
+          code: 'GENESIS_UPGRADE_INVALID',
+        });
       this.#upgrade = transaction;
     }
     return this.#upgrade;
@@ -343,15 +367,25 @@ export class Chain {
     this.#load([{ kind: 'account', address: sender }])
       .then(() => this.#mempool.add(transaction, sender, this.#accountView(sender)))
       .catch((error: unknown) => {
-        this.#dependencies.logger.debug({ tx: toHex(transaction.hash), err: String(error) }, 'a transaction of a block that was given up is not admitted again');
+        this.#dependencies.logger.debug(
+          { tx: toHex(transaction.hash), err: String(error) },
+          'a transaction of a block that was given up is not admitted again',
+        );
       });
   }
 
-  #onAccepted(block: CanonicalBlock, transactions: readonly SenderedTransaction[], built: BuiltBlock | undefined): void {
+  #onAccepted(
+    block: CanonicalBlock,
+    transactions: readonly SenderedTransaction[],
+    built: BuiltBlock | undefined,
+  ): void {
     const { events, logger } = this.#dependencies;
     if (built !== undefined) this.#sequencer.accepted(built);
     const { output, record } = block;
-    this.#mempool.applyBlock(changedAccounts(block), transactions.map(({ transaction }) => transaction.hash));
+    this.#mempool.applyBlock(
+      changedAccounts(block),
+      transactions.map(({ transaction }) => transaction.hash),
+    );
     this.#sequencer.workArrived();
     const accepted: AcceptedBlock = {
       height: block.height,
@@ -366,13 +400,24 @@ export class Chain {
       nextL1PriorityId: this.#head().nextL1PriorityId,
       gasUsedEach: output.transactions.map(({ gasUsed }) => Number(gasUsed)),
       nativeUsedEach: output.transactions.map(({ nativeUsed }) => Number(nativeUsed)),
-      computationalNativeUsedEach: output.transactions.map(({ computationalNativeUsed }) => Number(computationalNativeUsed)),
+      computationalNativeUsedEach: output.transactions.map(({ computationalNativeUsed }) =>
+        Number(computationalNativeUsed),
+      ),
       pubdataUsedEach: output.transactions.map(({ pubdataUsed }) => Number(pubdataUsed)),
       sealReason: built?.sealReason,
     };
     events.accepted(accepted);
     if (this.#isCaughtUp) {
-      logger.info({ block: block.height, position: block.position, transactions: accepted.transactions, gas: accepted.gasUsed, source: built === undefined ? 'executed' : 'reused' }, 'block accepted');
+      logger.info(
+        {
+          block: block.height,
+          position: block.position,
+          transactions: accepted.transactions,
+          gas: accepted.gasUsed,
+          source: built === undefined ? 'executed' : 'reused',
+        },
+        'block accepted',
+      );
     }
     this.#sinceFlush += 1;
     if (this.#sinceFlush >= this.#settings.flushEveryBlocks) {
@@ -382,7 +427,13 @@ export class Chain {
   }
 
   #onEntryRead(position: number, result: FoldResult, entry: Entry | undefined, sizeBytes: number): void {
-    this.#dependencies.events.entryRead({ position, verdict: result.verdict, class: result.rejectedClass, kind: entry?.kind, sizeBytes });
+    this.#dependencies.events.entryRead({
+      position,
+      verdict: result.verdict,
+      class: result.rejectedClass,
+      kind: entry?.kind,
+      sizeBytes,
+    });
   }
 
   #onCaughtUp(_fold: ChainFold): void {
@@ -418,7 +469,12 @@ function accountView(record: Bytes): { nonce: bigint; balance: bigint; hasCode: 
 /** Every account whose record the block changed. */
 function changedAccounts(block: CanonicalBlock) {
   return block.output.writes
-    .filter((write) => equalBytes(write.address, ACCOUNT_PROPERTIES_ADDRESS) && write.accountRecord?.length === ACCOUNT_RECORD_LENGTH)
-    .map((write) => ({ address: write.slot.slice(12), ...accountView(write.accountRecord ?? new Uint8Array(ACCOUNT_RECORD_LENGTH)) }));
+    .filter(
+      (write) =>
+        equalBytes(write.address, ACCOUNT_PROPERTIES_ADDRESS) && write.accountRecord?.length === ACCOUNT_RECORD_LENGTH,
+    )
+    .map((write) => ({
+      address: write.slot.slice(12),
+      ...accountView(write.accountRecord ?? new Uint8Array(ACCOUNT_RECORD_LENGTH)),
+    }));
 }
-

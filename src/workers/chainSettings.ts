@@ -19,7 +19,8 @@ export function chainStorePath(config: Pick<Config, 'generalRocksDbPath'>): stri
 }
 
 export function configuredChainId(config: Pick<Config, 'genesisChainId'>): bigint {
-  if (config.genesisChainId === undefined) throw new NodeError('fatal', 'genesis_chain_id is missing: set it to the L2 chain id', { code: 'CONFIG_INVALID' });
+  if (config.genesisChainId === undefined)
+    throw new NodeError('fatal', 'genesis_chain_id is missing: set it to the L2 chain id', { code: 'CONFIG_INVALID' });
   return config.genesisChainId;
 }
 
@@ -28,7 +29,10 @@ export function configuredBaseFee(config: Pick<Config, 'sequencerBaseFeeOverride
   return config.sequencerBaseFeeOverride ?? DEFAULT_BASE_FEE;
 }
 
-export function chainSettings(config: Config, identity: { readonly nodeId: Bytes; readonly bootId: Bytes; readonly nodeVersion: string }): ChainSettings {
+export function chainSettings(
+  config: Config,
+  identity: { readonly nodeId: Bytes; readonly bootId: Bytes; readonly nodeVersion: string },
+): ChainSettings {
   const chainId = configuredChainId(config);
   return {
     mayLead: config.nodeRole === 'main',

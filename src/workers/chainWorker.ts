@@ -41,7 +41,11 @@ const config = importConfig(data.config);
 const main = new ThreadPort(parentPort);
 const projections = new ThreadPort(data.projections);
 const rpc = new ThreadPort(data.rpc);
-const logger = createLogger({ format: config.logFormat, useColor: config.logUseColor, filter: config.logLevel }).component('chain');
+const logger = createLogger({
+  format: config.logFormat,
+  useColor: config.logUseColor,
+  filter: config.logLevel,
+}).component('chain');
 
 function fail(error: unknown): void {
   const dump = writeBlockDump(config.sequencerBlockDumpPath, error, data.nodeVersion, Date.now());
@@ -69,20 +73,28 @@ const events: ChainEvents = {
 };
 
 function openL1Source(settings: Config): L1Source {
-  return settings.nodeRole === 'main' ? openDevelopmentL1Source({ path: join(settings.generalRocksDbPath, 'developmentL1') }) : NO_L1_SOURCE;
+  return settings.nodeRole === 'main'
+    ? openDevelopmentL1Source({ path: join(settings.generalRocksDbPath, 'developmentL1') })
+    : NO_L1_SOURCE;
 }
 
 /** For an empty log. The built-in genesis fits any chain id. */
 function newGenesis(): GenesisEntry {
   const { nodeId, bootId } = data;
-  return { ...developmentGenesisEntry({ logId: systemRandom(16), nodeId, bootId }), chainId: configuredChainId(config) };
+  return {
+    ...developmentGenesisEntry({ logId: systemRandom(16), nodeId, bootId }),
+    chainId: configuredChainId(config),
+  };
 }
 
 /** Started at the first block that this process did not build. */
 let recovery: Recovery | undefined;
 
 try {
-  const log = await openLog(config, { logger: logger.component('log'), onAlarm: (code, facts) => logger.warn({ code, ...facts }, 'the log needs a look') });
+  const log = await openLog(config, {
+    logger: logger.component('log'),
+    onAlarm: (code, facts) => logger.warn({ code, ...facts }, 'the log needs a look'),
+  });
   const store = await openRocksStore(chainStorePath(config));
   const chain = await Chain.open(chainSettings(config, data), {
     log,

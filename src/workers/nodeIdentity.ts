@@ -32,5 +32,10 @@ export function readNodeId(dataPath: string, configured: Bytes | undefined, rand
 }
 
 function unreadable(path: string, cause: unknown): NodeError {
-  return new NodeError('fatal', `${path} does not hold a node id (16 bytes in hex). Delete it to get a new one: nothing but the log's diagnostics depends on it.`, { code: 'NODE_ID_UNREADABLE', path }, { cause });
+  return new NodeError(
+    'fatal',
+    `${path} does not hold a node id (16 bytes in hex). Delete it to get a new one: nothing but the log's diagnostics depends on it.`,
+    { code: 'NODE_ID_UNREADABLE', path },
+    { cause },
+  );
 }

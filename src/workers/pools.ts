@@ -9,13 +9,18 @@ import type { Remote } from './threadPort.ts';
 const FORWARD_TIMEOUT_MS = 10_000;
 
 /** @param recover sender of an EIP-2718 encoding */
-export function localPool(chain: Remote<ChainService>, recover: (raw: Bytes) => Promise<Bytes>, status: () => { readonly pending: number; readonly queued: number }): Pool {
+export function localPool(
+  chain: Remote<ChainService>,
+  recover: (raw: Bytes) => Promise<Bytes>,
+  status: () => { readonly pending: number; readonly queued: number },
+): Pool {
   return {
     async submit(raw) {
       try {
         return await chain.submit(raw, await recover(raw));
       } catch (error) {
-        if (error instanceof NodeError) throw submissionError({ code: error.code, message: error.message }, { cause: error }) ?? error;
+        if (error instanceof NodeError)
+          throw submissionError({ code: error.code, message: error.message }, { cause: error }) ?? error;
         throw error;
       }
     },
@@ -37,7 +42,10 @@ interface JsonRpcAnswer {
 export function forwardingPool(local: Pool, mainNodeUrl: string | undefined): Pool {
   const ask = async (method: string, params: readonly unknown[]): Promise<string> => {
     if (mainNodeUrl === undefined) {
-      throw new RpcError(RPC_CODE.serverError, 'this node does not forward transactions: general_main_node_rpc_url is not set');
+      throw new RpcError(
+        RPC_CODE.serverError,
+        'this node does not forward transactions: general_main_node_rpc_url is not set',
+      );
     }
     let answer: JsonRpcAnswer;
     try {
@@ -49,11 +57,17 @@ export function forwardingPool(local: Pool, mainNodeUrl: string | undefined): Po
       });
       answer = (await response.json()) as JsonRpcAnswer;
     } catch (error) {
-      throw new RpcError(RPC_CODE.serverError, `the main node does not answer: ${errorText(error)}; the transaction may have arrived`, { cause: error });
+      throw new RpcError(
+        RPC_CODE.serverError,
+        `the main node does not answer: ${errorText(error)}; the transaction may have arrived`,
+        { cause: error },
+      );
     }
     const { error, result } = answer;
-    if (error !== undefined) throw new RpcError(error.code, error.message, error.data === undefined ? {} : { data: error.data });
-    if (typeof result !== 'string') throw new RpcError(RPC_CODE.serverError, `the main node answered ${method} with something else`);
+    if (error !== undefined)
+      throw new RpcError(error.code, error.message, error.data === undefined ? {} : { data: error.data });
+    if (typeof result !== 'string')
+      throw new RpcError(RPC_CODE.serverError, `the main node answered ${method} with something else`);
     return result;
   };
   return {

@@ -36,7 +36,8 @@ chain.on<number>('journalEnd', (end) => journal.moved(end));
 const heights = new Map<string, number>();
 
 async function openRunner(projection: Projection<unknown>): Promise<ProjectionRunner<unknown>> {
-  const tell = <N extends keyof ProjectionsEvents>(name: N, value: ProjectionsEvents[N]): void => main.emit(name, value);
+  const tell = <N extends keyof ProjectionsEvents>(name: N, value: ProjectionsEvents[N]): void =>
+    main.emit(name, value);
   const runner: ProjectionRunner<unknown> = await ProjectionRunner.open({
     projection,
     journal,
@@ -51,7 +52,8 @@ async function openRunner(projection: Projection<unknown>): Promise<ProjectionRu
       },
       state: (state) => tell('state', { projection: projection.name, state, height: runner.height }),
       progress: (progress) => tell('progress', { ...progress, projection: projection.name }),
-      error: (error) => tell('problem', { projection: projection.name, kind: error.kind, code: error.code, message: error.message }),
+      error: (error) =>
+        tell('problem', { projection: projection.name, kind: error.kind, code: error.code, message: error.message }),
     },
   });
   heights.set(projection.name, runner.height);
@@ -83,5 +85,10 @@ try {
   }
   main.emit('ready', undefined);
 } catch (error) {
-  main.emitError('fatal', error instanceof NodeError ? error : new NodeError('fatal', 'a projection cannot be opened', { code: 'PROJECTION_OPEN_FAILED' }, { cause: error }));
+  main.emitError(
+    'fatal',
+    error instanceof NodeError
+      ? error
+      : new NodeError('fatal', 'a projection cannot be opened', { code: 'PROJECTION_OPEN_FAILED' }, { cause: error }),
+  );
 }

@@ -21,13 +21,18 @@ interface CrossedError {
 }
 
 /** What one side offers: methods that answer with a promise. */
-export type Service<T> = { readonly [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => R | Promise<Awaited<R>> : never };
+export type Service<T> = {
+  readonly [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => R | Promise<Awaited<R>> : never;
+};
 
 /** What the other side sees of it. */
-export type Remote<T> = { readonly [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never };
+export type Remote<T> = {
+  readonly [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never;
+};
 
 function toCrossed(error: unknown): CrossedError {
-  if (error instanceof NodeError) return { kind: error.kind, message: error.message, facts: error.facts, stack: error.stack };
+  if (error instanceof NodeError)
+    return { kind: error.kind, message: error.message, facts: error.facts, stack: error.stack };
   if (error instanceof Error) return { kind: undefined, message: error.message, facts: undefined, stack: error.stack };
   return { kind: undefined, message: String(error), facts: undefined, stack: undefined };
 }
@@ -56,7 +61,9 @@ export class ThreadPort {
     endpoint.on('message', (batch: readonly Message[]) => {
       for (const message of batch) this.#receive(message);
     });
-    endpoint.on('messageerror', (error: unknown) => this.fail(new Error('a message between threads could not be read', { cause: error })));
+    endpoint.on('messageerror', (error: unknown) =>
+      this.fail(new Error('a message between threads could not be read', { cause: error })),
+    );
   }
 
   /** Offers every function property of `service` under `<prefix>.<name>`. */
@@ -150,7 +157,8 @@ export class ThreadPort {
   async #answer(id: number, method: string, args: readonly unknown[]): Promise<void> {
     try {
       const service = this.#services.get(method);
-      if (service === undefined) throw new NodeError('invariant', `no thread serves ${method}`, { code: 'NO_SUCH_METHOD', method });
+      if (service === undefined)
+        throw new NodeError('invariant', `no thread serves ${method}`, { code: 'NO_SUCH_METHOD', method });
       this.#send({ t: 'answer', id, value: await service(...(args as never[])) });
     } catch (error) {
       this.#send({ t: 'failure', id, error: toCrossed(error) });
@@ -161,7 +169,11 @@ export class ThreadPort {
 /** Own methods and those of the class. */
 function methodNames(service: object): string[] {
   const names = new Set<string>();
-  for (let level: object | null = service; level !== null && level !== Object.prototype; level = Object.getPrototypeOf(level) as object | null) {
+  for (
+    let level: object | null = service;
+    level !== null && level !== Object.prototype;
+    level = Object.getPrototypeOf(level) as object | null
+  ) {
     for (const name of Object.getOwnPropertyNames(level)) {
       if (name !== 'constructor' && typeof (service as Record<string, unknown>)[name] === 'function') names.add(name);
     }

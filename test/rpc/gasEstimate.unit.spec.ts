@@ -38,13 +38,13 @@ function contract(needed: bigint, used = needed, intrinsic = 21_000n): (limit: b
 async function estimate(
   call: SimulatedCall,
   run: (limit: bigint) => RunOutcome,
-  facts: Partial<EstimateFacts> & { readonly account?: bigint } = {},
+  facts: Partial<EstimateFacts> = {},
 ): Promise<{ result: SimulationResult; limits: bigint[] }> {
   const limits: bigint[] = [];
   const { result, runs } = await estimateGas(call, {
     blockGasLimit: 100_000_000n,
     baseFee: 1_000n,
-    balance: async () => facts.account ?? 0n,
+    balance: 0n,
     ...facts,
     run: async (limit) => {
       limits.push(limit);
@@ -89,17 +89,17 @@ describe('gasEstimate', () => {
 
   it('caps by what the sender can pay at the base fee, only with a price', async () => {
     const priced = aCall({ gasPrice: 5_000n, value: 1_000n });
-    assert.equal((await estimate(priced, contract(21_000n), { account: 50_001_000n })).limits[0], 50_000n);
+    assert.equal((await estimate(priced, contract(21_000n), { balance: 50_001_000n })).limits[0], 50_000n);
     assert.equal(
-      (await estimate(aCall({ value: 1_000n }), contract(21_000n), { account: 0n })).limits[0],
+      (await estimate(aCall({ value: 1_000n }), contract(21_000n), { balance: 0n })).limits[0],
       100_000_000n,
     );
-    assert.equal((await estimate(priced, contract(21_000n), { account: 1_000n, baseFee: 0n })).limits[0], 100_000_000n);
-    const poor = await estimate(priced, contract(21_000n), { account: 999n });
+    assert.equal((await estimate(priced, contract(21_000n), { balance: 1_000n, baseFee: 0n })).limits[0], 100_000_000n);
+    const poor = await estimate(priced, contract(21_000n), { balance: 999n });
     assert.deepEqual(poor.limits, []);
     assert.equal(poor.result.kind === 'invalid' && poor.result.error, INSUFFICIENT_FUNDS_FOR_TRANSFER);
     const deposit = aCall({ ...priced, type: 0x7f });
-    assert.equal((await estimate(deposit, contract(21_000n), { account: 0n })).limits[0], 100_000_000n);
+    assert.equal((await estimate(deposit, contract(21_000n), { balance: 0n })).limits[0], 100_000_000n);
   });
 
   it('answers reverts and faults of the first run', async () => {

@@ -271,13 +271,11 @@ function brokerProperties({ port, controllerPort, host, advertisedHost }: { port
 }
 
 class JarBroker {
-  readonly #home: string;
   readonly #data: string;
   readonly #options: readonly string[];
   #java: Java | undefined;
 
   constructor(home: string, [port = 0, controllerPort = 0]: readonly number[], data: string, archiveOption: string) {
-    this.#home = home;
     this.#data = data;
     this.#options = [...JVM, archiveOption, `-Dlog4j2.configurationFile=file:${join(home, 'log4j2.properties')}`, '-cp', join(home, 'libs', '*')];
     const properties = { ...brokerProperties({ port, controllerPort, host: '127.0.0.1', advertisedHost: '127.0.0.1' }), 'log.dirs': join(data, 'logs') };

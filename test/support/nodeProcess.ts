@@ -55,7 +55,11 @@ export interface NodeProcessOptions {
 }
 
 /** Waits until `check` gives something, asking again every 20 ms. */
-export async function until<T>(what: string, check: () => Promise<T | undefined> | T | undefined, timeoutMs = 20_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  check: () => Promise<T | undefined> | T | undefined,
+  timeoutMs = 20_000,
+): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   let lastError: unknown;
   for (;;) {
@@ -121,7 +125,10 @@ export class NodeProcess {
     });
     this.#child = child;
     this.#output = '';
-    const file = process.env['REPRISE_TEST_LOGS'] === undefined ? undefined : createWriteStream(join(process.env['REPRISE_TEST_LOGS'], `${child.pid}.log`));
+    const file =
+      process.env['REPRISE_TEST_LOGS'] === undefined
+        ? undefined
+        : createWriteStream(join(process.env['REPRISE_TEST_LOGS'], `${child.pid}.log`));
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
         file?.write(chunk);
@@ -133,7 +140,9 @@ export class NodeProcess {
 
   async whenReady(timeoutMs = 30_000): Promise<void> {
     let gone: string | undefined;
-    void this.#exit?.then(({ code, signal }) => (gone = `the node ended with ${code ?? signal}:\n${this.#output.slice(-4_000)}`));
+    void this.#exit?.then(
+      ({ code, signal }) => (gone = `the node ended with ${code ?? signal}:\n${this.#output.slice(-4_000)}`),
+    );
     await until(
       'the node is ready',
       async () => {
@@ -158,14 +167,18 @@ export class NodeProcess {
     if (exit === undefined) throw new Error('the node was never started');
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`the node did not end within ${timeoutMs} ms:\n${this.#output.slice(-4_000)}`)), timeoutMs);
+      timer = setTimeout(
+        () => reject(new Error(`the node did not end within ${timeoutMs} ms:\n${this.#output.slice(-4_000)}`)),
+        timeoutMs,
+      );
     });
     return Promise.race([exit, late]).finally(() => clearTimeout(timer));
   }
 
   /** SIGTERM, then its exit code. */
   async stop(timeoutMs = 30_000): Promise<number | null> {
-    if (this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) return this.#child?.exitCode ?? null;
+    if (this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null)
+      return this.#child?.exitCode ?? null;
     this.#child.kill('SIGTERM');
     const { code } = await this.whenEnded(timeoutMs);
     return code;
@@ -199,7 +212,11 @@ export async function rpc<T>(url: string, method: string, params: readonly unkno
 }
 
 /** Runs a command of the program to its end. */
-export async function runCommand(args: readonly string[], env: Readonly<Record<string, string>> = {}, timeoutMs = 120_000): Promise<{ code: number | null; stdout: string; stderr: string }> {
+export async function runCommand(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  timeoutMs = 120_000,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [join(root, 'src/main.ts'), ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -3,15 +3,17 @@ import { toHex } from '../../common/bytes.ts';
 import type { MethodOptions, MethodTable } from '../methodTable.ts';
 
 export function zksMethods({ backend }: MethodOptions): MethodTable {
-  const { bridgehub, genesis } = backend.chain;
   return {
-    zks_getBridgehubContract: () => toHex(bridgehub),
+    zks_getBridgehubContract: () => toHex(backend.chain.bridgehub),
     // External nodes compare this with what they have: the keys are those of genesis.json.
-    zks_getGenesis: () => ({
-      initial_contracts: genesis.initialContracts.map(([address, code]) => [toHex(address), toHex(code)]),
-      additional_storage: genesis.additionalStorage.map(([key, value]) => [toHex(key), toHex(value)]),
-      execution_version: genesis.executionVersion,
-      genesis_root: toHex(genesis.genesisRoot),
-    }),
+    zks_getGenesis: () => {
+      const { genesis } = backend.chain;
+      return {
+        initial_contracts: genesis.initialContracts.map(([address, code]) => [toHex(address), toHex(code)]),
+        additional_storage: genesis.additionalStorage.map(([key, value]) => [toHex(key), toHex(value)]),
+        execution_version: genesis.executionVersion,
+        genesis_root: toHex(genesis.genesisRoot),
+      };
+    },
   };
 }

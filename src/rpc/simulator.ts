@@ -1,0 +1,256 @@
+/**
+ * Runs calls and estimates in the rpc worker, on the machine that executes blocks (spec: rpc 6, native 11): loads what a
+ * run misses, gives the event loop its turn after every slice, and ends what takes too long.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { Bytes } from '../common/bytes.ts';
+import { EMPTY_BYTES, ZERO_32 } from '../common/bytes.ts';
+import { NodeError } from '../common/errors.ts';
+import { EMPTY_ACCOUNT_RECORD, decodeAccountRecord } from '../protocol/accountRecord.ts';
+import type { AccountRecord } from '../protocol/accountRecord.ts';
+import { BLOCK_HASHES_LENGTH } from '../protocol/blockHeader.ts';
+import type { BlockContext } from '../protocol/replayRecord.ts';
+import { BOOTLOADER_ADDRESS } from '../protocol/systemAddresses.ts';
+import type { MissingKey } from '../vm/loadedState.ts';
+import { ABSENT } from '../vm/loadedState.ts';
+import { Simulation } from '../vm/simulation.ts';
+import type { BlockOverrides, SimulatedCall, SimulationResult, StateAtBlock } from './backend.ts';
+import { CallState, PreimageCache } from './callState.ts';
+import { blockNotFound } from './errors.ts';
+import type { RunOutcome } from './gasEstimate.ts';
+import { estimateGas } from './gasEstimate.ts';
+
+export interface SimulatorOptions {
+  readonly state: StateAtBlock;
+  /** The context of the block itself; of block 0 the genesis context. */
+  readonly blockContext: (blockNumber: number) => Promise<BlockContext | undefined>;
+  /** Of one call or one whole estimate, waiting included. */
+  readonly timeoutMs: number;
+  /** Calls that run interleaved; more wait. */
+  readonly maxConcurrent?: number;
+  /** Calls that wait; more are refused. */
+  readonly maxWaiting?: number;
+  readonly preimageCacheBytes?: number;
+  /** Work units of one slice; by default 1-2 ms of simple opcodes. */
+  readonly turnBudget?: number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number;
+  /** After each call that came to an end; `runs` counts executions of the transaction. */
+  readonly onSimulated?: (facts: {
+    readonly kind: SimulatedCall['kind'];
+    readonly seconds: number;
+    readonly runs: number;
+  }) => void;
+}
+
+export interface Simulator {
+  /** Errors: CALL_TIMEOUT, CALL_QUEUE_FULL; `block not found` when there is no context of the block. */
+  simulate(call: SimulatedCall): Promise<SimulationResult>;
+}
+
+const MAX_CONCURRENT = 16;
+const MAX_WAITING = 1_000;
+const PREIMAGE_CACHE_BYTES = 64 * 1024 * 1024;
+
+/** At most so many at once; the rest wait in order. */
+class Slots {
+  readonly #maxWaiting: number;
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(count: number, maxWaiting: number) {
+    this.#free = count;
+    this.#maxWaiting = maxWaiting;
+  }
+
+  async take(): Promise<void> {
+    if (this.#free > 0) {
+      this.#free -= 1;
+      return;
+    }
+    if (this.#waiting.length >= this.#maxWaiting) {
+      throw new NodeError('retryable', `${this.#maxWaiting} calls are waiting already: try again later`, {
+        code: 'CALL_QUEUE_FULL',
+      });
+    }
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  give(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
+  }
+}
+
+/** One slice per turn of the event loop, however many calls run. */
+class SliceQueue {
+  #tail: Promise<unknown> = Promise.resolve();
+
+  next(): Promise<unknown> {
+    this.#tail = this.#tail.then(() => setImmediate());
+    return this.#tail;
+  }
+}
+
+class Deadline {
+  readonly #timeoutMs: number;
+  readonly #now: () => number;
+  readonly #end: number;
+
+  constructor(timeoutMs: number, now: () => number) {
+    this.#timeoutMs = timeoutMs;
+    this.#now = now;
+    this.#end = now() + timeoutMs;
+  }
+
+  check(call: SimulatedCall): void {
+    if (this.#now() <= this.#end) return;
+    const { kind, blockNumber } = call;
+    throw new NodeError(
+      'retryable',
+      `a simulation (${kind}) on block ${blockNumber} did not end within ${this.#timeoutMs} ms: lower its gas or raise rpc_call_timeout`,
+      { code: 'CALL_TIMEOUT', blockNumber, timeoutMs: this.#timeoutMs },
+    );
+  }
+}
+
+/** Hashes of real blocks stay at their numbers when the block's own number changes. */
+function overriddenHashes(context: BlockContext, number: bigint, overrides: BlockOverrides): readonly Bytes[] {
+  const { blockHashes } = overrides;
+  if (number === context.blockNumber && blockHashes === undefined) return context.blockHashes;
+  const shift = number - context.blockNumber;
+  const ring = Array.from({ length: BLOCK_HASHES_LENGTH }, (_, index) => {
+    const from = BigInt(index) + shift;
+    return from < 0n || from >= BigInt(BLOCK_HASHES_LENGTH) ? ZERO_32 : (context.blockHashes[Number(from)] ?? ZERO_32);
+  });
+  for (const [of, hash] of blockHashes ?? []) {
+    const age = number - of;
+    if (age >= 1n && age <= BigInt(BLOCK_HASHES_LENGTH)) ring[BLOCK_HASHES_LENGTH - Number(age)] = hash;
+  }
+  return ring;
+}
+
+/** The context that a call with these overrides sees. */
+export function overriddenContext(context: BlockContext, overrides: BlockOverrides): BlockContext {
+  const blockNumber = overrides.number ?? context.blockNumber;
+  return {
+    ...context,
+    blockNumber,
+    blockHashes: overriddenHashes(context, blockNumber, overrides),
+    timestamp: overrides.timestamp ?? context.timestamp,
+    gasLimit: overrides.gasLimit ?? context.gasLimit,
+    coinbase: overrides.feeRecipient ?? context.coinbase,
+    eip1559BaseFee: overrides.baseFeePerGas ?? context.eip1559BaseFee,
+  };
+}
+
+/** What every run of the call looks at. */
+function firstKeys(call: SimulatedCall, context: BlockContext): MissingKey[] {
+  const addresses = [call.from, context.coinbase, BOOTLOADER_ADDRESS];
+  if (call.to !== undefined) addresses.push(call.to);
+  const keys: MissingKey[] = addresses.map((address) => ({ kind: 'account', address }));
+  for (const { address, slots } of call.accessList) {
+    keys.push({ kind: 'account', address });
+    for (const slot of slots) keys.push({ kind: 'slot', address, slot });
+  }
+  return keys;
+}
+
+export function createSimulator(options: SimulatorOptions): Simulator {
+  const { state, timeoutMs, now = () => performance.now() } = options;
+  const cache = new PreimageCache(options.preimageCacheBytes ?? PREIMAGE_CACHE_BYTES);
+  const slots = new Slots(options.maxConcurrent ?? MAX_CONCURRENT, options.maxWaiting ?? MAX_WAITING);
+  const slices = new SliceQueue();
+
+  async function drive(call: SimulatedCall, simulation: Simulation, view: CallState, deadline: Deadline): Promise<RunOutcome> {
+    for (let step = simulation.start(); ; step = simulation.resume()) {
+      switch (step.kind) {
+        case 'missing':
+          await view.load(step.keys);
+          break;
+        case 'paused':
+          await slices.next();
+          break;
+        case 'rejected':
+          return step;
+        case 'done': {
+          const { returnData, gasUsed, gasRefunded, failure } = step;
+          if (failure === undefined) return { kind: 'success', returnData, gasUsed, gasRefunded };
+          // Only a revert has something to say.
+          return {
+            kind: 'revert',
+            returnData: failure === 'revert' ? returnData : EMPTY_BYTES,
+            gasUsed,
+            isOutOfGas: failure === 'outOfGas',
+          };
+        }
+      }
+      deadline.check(call);
+    }
+  }
+
+  async function run(call: SimulatedCall, deadline: Deadline): Promise<{ result: SimulationResult; runs: number }> {
+    const ownContext = await options.blockContext(call.blockNumber);
+    if (ownContext === undefined) throw blockNotFound();
+    const { blockOverrides, stateOverrides, blockNumber } = call;
+    const context = overriddenContext(ownContext, blockOverrides);
+    const view = new CallState({ state, blockNumber, overrides: stateOverrides, cache });
+    await view.load(firstKeys(call, context));
+    deadline.check(call);
+    const sender = accountOf(view, call.from);
+    const runWith = (gasLimit: bigint): Promise<RunOutcome> => {
+      const { type, from, to, input, value, gasPrice, accessList } = call;
+      const simulation = new Simulation({
+        context,
+        state: view,
+        transaction: { type, from, to, input, value, gasLimit, gasPrice, nonce: call.nonce ?? sender.nonce, accessList },
+        ...(blockOverrides.prevRandao === undefined ? {} : { prevRandao: blockOverrides.prevRandao }),
+        ...(options.turnBudget === undefined ? {} : { turnBudget: options.turnBudget }),
+      });
+      return drive(call, simulation, view, deadline);
+    };
+    if (call.kind === 'estimate') {
+      return estimateGas(call, {
+        blockGasLimit: context.gasLimit,
+        baseFee: context.eip1559BaseFee,
+        balance: sender.balance,
+        run: runWith,
+      });
+    }
+    const gas = call.gas ?? context.gasLimit;
+    return { result: callResult(await runWith(gas), gas), runs: 1 };
+  }
+
+  return {
+    async simulate(call) {
+      const started = now();
+      const deadline = new Deadline(timeoutMs, now);
+      await slots.take();
+      try {
+        deadline.check(call);
+        const { result, runs } = await run(call, deadline);
+        options.onSimulated?.({ kind: call.kind, seconds: (now() - started) / 1_000, runs });
+        return result;
+      } finally {
+        slots.give();
+      }
+    },
+  };
+}
+
+function accountOf(view: CallState, address: Bytes): AccountRecord {
+  const bytes = view.account(address);
+  return bytes === undefined || bytes === ABSENT ? EMPTY_ACCOUNT_RECORD : decodeAccountRecord(bytes);
+}
+
+function callResult(outcome: RunOutcome, gas: bigint): SimulationResult {
+  switch (outcome.kind) {
+    case 'success':
+      return { kind: 'success', returnData: outcome.returnData, gasUsed: outcome.gasUsed, gas };
+    case 'revert':
+      return { kind: 'revert', returnData: outcome.returnData, gasUsed: outcome.gasUsed };
+    case 'rejected':
+      return { kind: 'invalid', error: outcome.error, message: '' };
+  }
+}
