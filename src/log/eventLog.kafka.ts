@@ -8,7 +8,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Admin, Consumer, EachBatchPayload, IHeaders, KafkaMessage, Producer as KafkaProducer } from 'kafkajs';
-import { type Bytes, equalBytes, u32be } from '../common/bytes.ts';
+import { type Bytes, asBuffer, equalBytes, u32be } from '../common/bytes.ts';
 import { NodeError, assert, errorText } from '../common/errors.ts';
 import { type EncodedEntry, entryHash } from './entryCodec.ts';
 import { type CaughtUp, type EventLog, KeptProducer, type LogEntry, type Producer, Wakeup, checkEntrySize } from './eventLog.ts';
@@ -647,6 +647,7 @@ function schemaOf(headers: IHeaders | undefined): number {
 }
 
 function withRegistryId(bytes: Bytes, id: number): Buffer {
+  if (id === 0) return asBuffer(bytes);
   const value = Buffer.from(bytes);
   value.set(u32be(id), 1);
   return value;

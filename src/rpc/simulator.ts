@@ -16,7 +16,7 @@ import { ABSENT } from '../vm/loadedState.ts';
 import { Simulation } from '../vm/simulation.ts';
 import type { BlockOverrides, SimulatedCall, SimulationResult, StateAtBlock } from './backend.ts';
 import { CallState, PreimageCache } from './callState.ts';
-import { blockNotFound } from './errors.ts';
+import { blockNotFound, invalidArgument } from './errors.ts';
 import type { RunOutcome } from './gasEstimate.ts';
 import { estimateGas } from './gasEstimate.ts';
 
@@ -44,7 +44,7 @@ export interface SimulatorOptions {
 }
 
 export interface Simulator {
-  /** Errors: CALL_TIMEOUT, CALL_QUEUE_FULL; `block not found` when there is no context of the block. */
+  /** Errors: CALL_TIMEOUT, CALL_QUEUE_FULL; `block not found` when there is no context of the block; -32602 for a moved precompile. */
   simulate(call: SimulatedCall): Promise<SimulationResult>;
 }
 
@@ -163,7 +163,12 @@ export function createSimulator(options: SimulatorOptions): Simulator {
   const slots = new Slots(options.maxConcurrent ?? MAX_CONCURRENT, options.maxWaiting ?? MAX_WAITING);
   const slices = new SliceQueue();
 
-  async function drive(call: SimulatedCall, simulation: Simulation, view: CallState, deadline: Deadline): Promise<RunOutcome> {
+  async function drive(
+    call: SimulatedCall,
+    simulation: Simulation,
+    view: CallState,
+    deadline: Deadline,
+  ): Promise<RunOutcome> {
     for (let step = simulation.start(); ; step = simulation.resume()) {
       switch (step.kind) {
         case 'missing':
@@ -194,6 +199,10 @@ export function createSimulator(options: SimulatorOptions): Simulator {
     const ownContext = await options.blockContext(call.blockNumber);
     if (ownContext === undefined) throw blockNotFound();
     const { blockOverrides, stateOverrides, blockNumber } = call;
+    if (stateOverrides.some(({ movePrecompileTo }) => movePrecompileTo !== undefined)) {
+      // The machine knows precompiles by their address only; ignoring the move would answer something else.
+      throw invalidArgument('state override movePrecompileToAddress is not supported');
+    }
     const context = overriddenContext(ownContext, blockOverrides);
     const view = new CallState({ state, blockNumber, overrides: stateOverrides, cache });
     await view.load(firstKeys(call, context));
@@ -204,7 +213,17 @@ export function createSimulator(options: SimulatorOptions): Simulator {
       const simulation = new Simulation({
         context,
         state: view,
-        transaction: { type, from, to, input, value, gasLimit, gasPrice, nonce: call.nonce ?? sender.nonce, accessList },
+        transaction: {
+          type,
+          from,
+          to,
+          input,
+          value,
+          gasLimit,
+          gasPrice,
+          nonce: call.nonce ?? sender.nonce,
+          accessList,
+        },
         ...(blockOverrides.prevRandao === undefined ? {} : { prevRandao: blockOverrides.prevRandao }),
         ...(options.turnBudget === undefined ? {} : { turnBudget: options.turnBudget }),
       });

@@ -31,8 +31,10 @@ export type Remote<T> = {
 };
 
 function toCrossed(error: unknown): CrossedError {
-  if (error instanceof NodeError)
-    return { kind: error.kind, message: error.message, facts: error.facts, stack: error.stack };
+  if (error instanceof NodeError) {
+    const { kind, message, facts, stack }: NodeError = error;
+    return { kind, message, facts, stack };
+  }
   if (error instanceof Error) return { kind: undefined, message: error.message, facts: undefined, stack: error.stack };
   return { kind: undefined, message: String(error), facts: undefined, stack: undefined };
 }
@@ -105,7 +107,7 @@ export class ThreadPort {
   }
 
   on<T>(name: string, listener: (value: T) => void): void {
-    this.#listeners.set(name, listener as (value: never) => void);
+    this.#listeners.set(name, listener);
   }
 
   /** Rejects everything that waits for an answer, now and later: the other thread is gone. */

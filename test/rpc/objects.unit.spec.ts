@@ -96,9 +96,7 @@ describe('rpc objects', () => {
         expected['chainId'] = quantityOf(decoded['chainId']);
       if (type === '0x0') {
         const chainId = chain_id === null ? undefined : BigInt(decoded['chainId'] as string);
-        expected['v'] = quantityOf(
-          chainId === undefined ? 27n + parity : 35n + 2n * chainId + parity,
-        );
+        expected['v'] = quantityOf(chainId === undefined ? 27n + parity : 35n + 2n * chainId + parity);
         assert.equal(chain_id === null, expected['chainId'] === undefined);
       } else {
         expected['v'] = quantityOf(parity);

@@ -75,7 +75,11 @@ describe('simulator', () => {
   }
 
   function returned(result: SimulationResult): string {
-    assert.equal(result.kind, 'success', JSON.stringify(result, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value)));
+    assert.equal(
+      result.kind,
+      'success',
+      JSON.stringify(result, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
+    );
     return result.kind === 'success' ? toHex(result.returnData) : '';
   }
 
@@ -91,7 +95,10 @@ describe('simulator', () => {
     const nothing = await aSimulator().simulate(aCall({ from: new Uint8Array(20), to: undefined }));
     assert.equal(returned(nothing), '0x');
     const init = `69${RETURN_42}600052600a6016f3`;
-    assert.equal(returned(await aSimulator().simulate(aCall({ to: undefined, input: fromHex(init) }))), `0x${RETURN_42}`);
+    assert.equal(
+      returned(await aSimulator().simulate(aCall({ to: undefined, input: fromHex(init) }))),
+      `0x${RETURN_42}`,
+    );
   });
 
   it('answers reverts with their data, other failures without (C4)', async () => {
@@ -171,7 +178,16 @@ describe('simulator', () => {
     assert.equal(await hashOf(7, { number: 9n }), 0n);
     assert.equal(await hashOf(3, { number: 5n }), 252n);
     assert.equal(await hashOf(8, { number: 9n, blockHashes: [[8n, aWord(88)]] }), 88n);
-    assert.equal(await hashOf(6, { blockHashes: [[6n, aWord(66)], [7n, aWord(1)], [900n, aWord(1)]] }), 66n);
+    assert.equal(
+      await hashOf(6, {
+        blockHashes: [
+          [6n, aWord(66)],
+          [7n, aWord(1)],
+          [900n, aWord(1)],
+        ],
+      }),
+      66n,
+    );
     assert.equal(overriddenContext(context, {}).blockHashes, context.blockHashes);
   });
 
@@ -188,9 +204,20 @@ describe('simulator', () => {
     assert.equal(await run(override({ code: fromHex(returning('47')), balance: 123n })), wordOf(123));
     assert.equal(await run(override({ code: new Uint8Array(0) })), '0x');
     const rich = [{ address: anAddress(5_000), balance: 10n ** 20n }];
-    const paid = await aSimulator().simulate(aCall({ from: anAddress(5_000), to: ALICE, value: 10n ** 19n, stateOverrides: rich }));
+    const paid = await aSimulator().simulate(
+      aCall({ from: anAddress(5_000), to: ALICE, value: 10n ** 19n, stateOverrides: rich }),
+    );
     assert.equal(paid.kind, 'success');
     assert.equal(returned(await aSimulator().simulate(aCall())), wordOf(77));
+  });
+
+  it('refuses to move precompiles instead of ignoring it', async () => {
+    const stateOverrides = [{ address: anAddress(1), movePrecompileTo: anAddress(0x123) }];
+    const error: unknown = await aSimulator()
+      .simulate(aCall({ stateOverrides }))
+      .catch((thrown: unknown) => thrown);
+    assert.equal(asRpcError(error)?.rpcCode, -32602);
+    assert.match(asRpcError(error)?.message ?? '', /movePrecompileToAddress/);
   });
 
   it('estimates enough and not much more', async () => {
@@ -207,7 +234,9 @@ describe('simulator', () => {
 
   it('estimates deposits at no less than 200 000, whoever sends them (B1)', async () => {
     const nobody = anAddress(0xdead);
-    const deposit = await aSimulator().simulate(aCall({ kind: 'estimate', type: 0x7f, from: nobody, to: nobody, value: 10n ** 20n }));
+    const deposit = await aSimulator().simulate(
+      aCall({ kind: 'estimate', type: 0x7f, from: nobody, to: nobody, value: 10n ** 20n }),
+    );
     assert.equal(deposit.kind === 'success' && deposit.gas >= 200_000n, true);
     const priced = await aSimulator().simulate(
       aCall({ kind: 'estimate', type: 0x7f, from: nobody, to: nobody, value: 1n, gasPrice: 250_000_000n }),
@@ -222,7 +251,9 @@ describe('simulator', () => {
     withCode(CUSTOM_REVERT);
     const reverted = await aSimulator().simulate(aCall({ kind: 'estimate' }));
     assert.equal(reverted.kind === 'revert' && toHex(reverted.returnData), '0xc2bb947c');
-    const poor = await aSimulator().simulate(aCall({ kind: 'estimate', from: anAddress(404), value: 1n, gasPrice: 1n }));
+    const poor = await aSimulator().simulate(
+      aCall({ kind: 'estimate', from: anAddress(404), value: 1n, gasPrice: 1n }),
+    );
     assert.equal(poor.kind === 'invalid' && poor.error, 'InsufficientFundsForTransfer');
   });
 
