@@ -2,6 +2,7 @@
 import { PROJECTION_CHECKPOINT } from '../store/buckets.ts';
 import { type StoreDigest, digest } from '../store/digest.ts';
 import { chainRanges } from '../store/chainStore.ts';
+import { readCheckpoint } from '../projections/checkpoint.ts';
 import { projections } from '../projections/index.ts';
 import { projectionDirectory } from '../projections/projectionRunner.ts';
 import { openRocksStore } from '../store/keyValueStore.rocks.ts';
@@ -24,7 +25,7 @@ export async function digestStores(options: GlobalOptions & { readonly json: boo
     try {
       digests[projection.name] = {
         ...(await digest(projected, { exclude: [PROJECTION_CHECKPOINT] })),
-        height: chain.head?.height ?? -1,
+        height: (await readCheckpoint(projected))?.height ?? -1,
       };
     } finally {
       await projected.close();

@@ -76,7 +76,9 @@ export function foldChain(
     if (entry.schema !== 1) return rejected('garbage');
     const next: ChainFold = { ...state, logId: entry.logId, chain: entry.chainId };
     const isForeign = configuredChain !== undefined && configuredChain !== entry.chainId;
-    return isForeign ? { verdict: 'stop', state: next, stopReason: 'foreign_genesis' } : { verdict: 'accepted', state: next };
+    return isForeign
+      ? { verdict: 'stop', state: next, stopReason: 'foreign_genesis' }
+      : { verdict: 'accepted', state: next };
   }
 
   if (state.logId === undefined || !equalBytes(entry.logId, state.logId)) return rejected('foreign');

@@ -23,7 +23,12 @@ export function delayReads(log: EventLog, delayMs: number): EventLog {
   };
 }
 
-async function* late(log: EventLog, from: number, delayMs: number, signal: AbortSignal): AsyncGenerator<LogEntry | CaughtUp> {
+async function* late(
+  log: EventLog,
+  from: number,
+  delayMs: number,
+  signal: AbortSignal,
+): AsyncGenerator<LogEntry | CaughtUp> {
   const left = new AbortController();
   const stop = AbortSignal.any([signal, left.signal]);
   const held = new BoundedQueue<Held>(HELD_BACK_ENTRIES);
@@ -43,7 +48,12 @@ async function* late(log: EventLog, from: number, delayMs: number, signal: Abort
   }
 }
 
-async function holdBack(items: AsyncIterable<LogEntry | CaughtUp>, held: BoundedQueue<Held>, delayMs: number, stop: AbortSignal): Promise<void> {
+async function holdBack(
+  items: AsyncIterable<LogEntry | CaughtUp>,
+  held: BoundedQueue<Held>,
+  delayMs: number,
+  stop: AbortSignal,
+): Promise<void> {
   try {
     for await (const item of items) await held.put({ item, dueAtMs: performance.now() + delayMs }, stop);
   } finally {

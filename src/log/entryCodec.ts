@@ -6,7 +6,15 @@ import { createHash } from 'node:crypto';
 import { type Bytes, u32be } from '../common/bytes.ts';
 import { NodeError } from '../common/errors.ts';
 import { AvroError, AvroReader, AvroWriter } from './avro.ts';
-import { ENTRY_KINDS, type Entry, type Envelope, ID_BYTES, PROOF_KINDS, type ProofReference, entryKey } from './entry.ts';
+import {
+  ENTRY_KINDS,
+  type Entry,
+  type Envelope,
+  ID_BYTES,
+  PROOF_KINDS,
+  type ProofReference,
+  entryKey,
+} from './entry.ts';
 
 /** Newest schema this software knows; it writes this one. */
 export const NEWEST_SCHEMA = 1;
@@ -28,7 +36,10 @@ const writer = new AvroWriter();
 /** The registry's id in the prefix is 0; a log with a registry sets it while sending. Throws a NodeError on values that no field holds. */
 export function encodeEntry(entry: Entry): EncodedEntry {
   if (entry.schema !== 1) {
-    throw new NodeError('invariant', `no schema ${entry.schema} to write ${entryKey(entry)} in`, { code: 'UNKNOWN_SCHEMA', schema: entry.schema });
+    throw new NodeError('invariant', `no schema ${entry.schema} to write ${entryKey(entry)} in`, {
+      code: 'UNKNOWN_SCHEMA',
+      schema: entry.schema,
+    });
   }
   writer.reset();
   writer.fixed(EMPTY_PREFIX, PREFIX_BYTES);

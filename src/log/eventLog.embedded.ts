@@ -8,7 +8,15 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { NodeError, assert, errorText } from '../common/errors.ts';
 import { Turns } from '../common/turns.ts';
 import type { EncodedEntry } from './entryCodec.ts';
-import { type CaughtUp, type EventLog, KeptProducer, type LogEntry, type Producer, Wakeup, checkEntrySize } from './eventLog.ts';
+import {
+  type CaughtUp,
+  type EventLog,
+  KeptProducer,
+  type LogEntry,
+  type Producer,
+  Wakeup,
+  checkEntrySize,
+} from './eventLog.ts';
 
 export interface EmbeddedLogOptions {
   /** A folder; holds nothing else. */
@@ -147,7 +155,11 @@ export class EmbeddedEventLog implements EventLog {
     if (this.#closed.signal.aborted) throw closedError();
     const { insert } = this.#statements;
     if (insert === undefined) {
-      throw new NodeError('fatal', `the log at ${this.#path} is open read-only: append through the process that writes it`, { code: 'LOG_READ_ONLY' });
+      throw new NodeError(
+        'fatal',
+        `the log at ${this.#path} is open read-only: append through the process that writes it`,
+        { code: 'LOG_READ_ONLY' },
+      );
     }
     let position = this.#end;
     try {
@@ -175,7 +187,11 @@ export class EmbeddedEventLog implements EventLog {
     if (row === undefined) return undefined;
     const { schema, key, bytes } = row;
     if (typeof schema !== 'number' || typeof key !== 'string' || !(bytes instanceof Uint8Array)) {
-      throw new NodeError('fatal', `the entry at position ${position} of the log at ${this.#path} is damaged: restore the file`, { code: 'LOG_DAMAGED', position });
+      throw new NodeError(
+        'fatal',
+        `the entry at position ${position} of the log at ${this.#path} is damaged: restore the file`,
+        { code: 'LOG_DAMAGED', position },
+      );
     }
     return { position, schema, key, bytes };
   }
@@ -191,7 +207,12 @@ export class EmbeddedEventLog implements EventLog {
     const message = isFull
       ? `cannot ${what}: the disk under ${this.#path} is full. Free space, then start again; nothing that was acknowledged is lost`
       : `cannot ${what} (${this.#path}): ${errorText(cause)}. Start again: what the log holds is read back`;
-    return new NodeError('retryable', message, { code: isFull ? 'LOG_DISK_FULL' : 'LOG_IO', path: this.#path }, { cause });
+    return new NodeError(
+      'retryable',
+      message,
+      { code: isFull ? 'LOG_DISK_FULL' : 'LOG_IO', path: this.#path },
+      { cause },
+    );
   }
 }
 
@@ -238,10 +259,16 @@ function prepareFile(database: DatabaseSync): void {
 function prepareStatements(database: DatabaseSync, path: string, isReadOnly: boolean): Statements {
   const format = userVersion(database);
   if (format !== FORMAT) {
-    throw new NodeError('fatal', `the log at ${path} has format ${format}, this software knows ${FORMAT}: use the version that wrote it`, { code: 'LOG_FORMAT', path, format });
+    throw new NodeError(
+      'fatal',
+      `the log at ${path} has format ${format}, this software knows ${FORMAT}: use the version that wrote it`,
+      { code: 'LOG_FORMAT', path, format },
+    );
   }
   return {
-    insert: isReadOnly ? undefined : database.prepare('INSERT INTO entries (position, schema, key, bytes) VALUES (?, ?, ?, ?)'),
+    insert: isReadOnly
+      ? undefined
+      : database.prepare('INSERT INTO entries (position, schema, key, bytes) VALUES (?, ?, ?, ?)'),
     at: database.prepare('SELECT schema, key, bytes FROM entries WHERE position = ?'),
     end: database.prepare('SELECT max(position) AS last FROM entries'),
   };
@@ -252,7 +279,12 @@ function userVersion(database: DatabaseSync): unknown {
 }
 
 function missingError(path: string, cause: unknown): NodeError {
-  return new NodeError('retryable', `no log to tail at ${path}: start the process that writes it first (${errorText(cause)})`, { code: 'LOG_MISSING', path }, { cause });
+  return new NodeError(
+    'retryable',
+    `no log to tail at ${path}: start the process that writes it first (${errorText(cause)})`,
+    { code: 'LOG_MISSING', path },
+    { cause },
+  );
 }
 
 function closedError(): NodeError {

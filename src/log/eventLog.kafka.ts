@@ -11,7 +11,15 @@ import type { Admin, Consumer, EachBatchPayload, IHeaders, KafkaMessage, Produce
 import { type Bytes, asBuffer, equalBytes, u32be } from '../common/bytes.ts';
 import { NodeError, assert, errorText } from '../common/errors.ts';
 import { type EncodedEntry, entryHash } from './entryCodec.ts';
-import { type CaughtUp, type EventLog, KeptProducer, type LogEntry, type Producer, Wakeup, checkEntrySize } from './eventLog.ts';
+import {
+  type CaughtUp,
+  type EventLog,
+  KeptProducer,
+  type LogEntry,
+  type Producer,
+  Wakeup,
+  checkEntrySize,
+} from './eventLog.ts';
 import { KAFKA_RETRY, type KafkaConnection, createKafka } from './kafkaClient.ts';
 import { type LogLogger, SILENT_LOGGER } from './logLogger.ts';
 import { type TopicSettings, requireTopic, verifyTopic } from './topic.ts';
@@ -33,7 +41,10 @@ export type KafkaAlarm = 'topic_settings' | 'gap' | 'stalled' | 'reader_restarte
 
 /** Most bytes of one produce request. */
 const SEND_LIMIT_BYTES = 7 * 1024 * 1024;
-const SEND_TIMEOUT_MS = 8_000;
+/** Asked of the broker, for the replicas to have it. */
+const SEND_TIMEOUT_MS = 5_000;
+/** After so long nobody waits for a send any more; whoever leads gives up much earlier. */
+const SEND_DEADLINE_MS = 20_000;
 const WATCHDOG_MS = 1_000;
 /** Ticks of the watchdog without progress: seek at the first, restart at each of these, then call it the end. */
 const STALL_TICKS_TO_RESTART = 4;
@@ -63,7 +74,12 @@ const CONSUMER = {
 
 /** Checks the topic's settings first. Throws a NodeError: LOG_UNAVAILABLE, TOPIC_MISSING, TOPIC_SETTINGS. */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaEventLog> {
-  await requireTopic({ ...options.settings, connection: options.connection, topic: options.topic, ...(options.logger && { logger: options.logger }) });
+  await requireTopic({
+    ...options.settings,
+    connection: options.connection,
+    topic: options.topic,
+    ...(options.logger && { logger: options.logger }),
+  });
   return new KafkaEventLog(options);
 }
 
@@ -92,7 +108,12 @@ export class KafkaEventLog implements EventLog {
   openProducer(): Producer {
     this.#throwIfClosed();
     const { connection, topic, registryIds } = this.#options;
-    const client = createKafka(connection, this.#logger).producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false, retry: { ...KAFKA_RETRY } });
+    const client = createKafka(connection, this.#logger).producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      retry: { ...KAFKA_RETRY },
+    });
     const producer = new GuardedProducer(client, topic, registryIds ?? new Map(), this.#closed.signal);
     const done = producer.done;
     this.#closing.add(done);
@@ -182,7 +203,10 @@ export class KafkaEventLog implements EventLog {
     try {
       return await new Promise<LogEntry | undefined>((resolve, reject) => {
         const timer = setTimeout(
-          () => (isBeyondEnd ? resolve(undefined) : reject(new Error(`position ${position} was not delivered in ${LOOK_TIMEOUT_MS} ms`))),
+          () =>
+            isBeyondEnd
+              ? resolve(undefined)
+              : reject(new Error(`position ${position} was not delivered in ${LOOK_TIMEOUT_MS} ms`)),
           isBeyondEnd ? BEYOND_END_MS : LOOK_TIMEOUT_MS,
         );
         const settle = (entry: LogEntry | undefined): void => {
@@ -233,7 +257,10 @@ export class KafkaEventLog implements EventLog {
     try {
       const differences = await verifyTopic({ ...settings, connection, topic, logger: this.#logger });
       if (differences.length === 0) return;
-      this.#logger.error({ topic, differences }, 'the topic is weaker than configured: correct it now, what is acknowledged may get lost');
+      this.#logger.error(
+        { topic, differences },
+        'the topic is weaker than configured: correct it now, what is acknowledged may get lost',
+      );
       onAlarm?.('topic_settings', { topic, differences });
     } catch (error) {
       this.#logger.warn({ topic, err: errorText(error) }, 'the settings of the topic could not be checked');
@@ -242,7 +269,12 @@ export class KafkaEventLog implements EventLog {
 
   #unavailable(what: string, cause: unknown): NodeError {
     const { connection, topic } = this.#options;
-    return new NodeError('retryable', `Kafka at ${connection.brokers.join(', ')} did not answer while ${what} of ${topic}: ${errorText(cause)}`, { code: 'LOG_UNAVAILABLE', topic }, { cause });
+    return new NodeError(
+      'retryable',
+      `Kafka at ${connection.brokers.join(', ')} did not answer while ${what} of ${topic}: ${errorText(cause)}`,
+      { code: 'LOG_UNAVAILABLE', topic },
+      { cause },
+    );
   }
 
   #throwIfClosed(): void {
@@ -255,63 +287,67 @@ class GuardedProducer implements Producer {
   readonly #client: KafkaProducer;
   readonly #topic: string;
   readonly #registryIds: ReadonlyMap<number, number>;
-  readonly #logClosed: AbortSignal;
   readonly #connected: Promise<void>;
+  /** What the client is still busy with. */
   #sending: Promise<void> | undefined;
-  #isDead = false;
+  readonly #dead = new AbortController();
+  #isClosing = false;
   /** Resolves when the client is closed and its last send has ended. */
   readonly done: Promise<void>;
   #setDone: () => void = () => undefined;
-  #closed: Promise<void> | undefined;
 
   constructor(client: KafkaProducer, topic: string, registryIds: ReadonlyMap<number, number>, logClosed: AbortSignal) {
     this.#client = client;
     this.#topic = topic;
     this.#registryIds = registryIds;
-    this.#logClosed = logClosed;
     this.done = new Promise((resolve) => {
       this.#setDone = resolve;
     });
     this.#connected = client.connect();
     this.#connected.catch(() => undefined);
     const closeWithLog = (): void => void this.close();
-    if (logClosed.aborted) closeWithLog();
-    else logClosed.addEventListener('abort', closeWithLog, { once: true });
+    logClosed.addEventListener('abort', closeWithLog, { once: true });
+    void this.done.then(() => logClosed.removeEventListener('abort', closeWithLog));
   }
 
   async send(entries: readonly EncodedEntry[]): Promise<void> {
-    if (this.#logClosed.aborted) throw closedError();
-    assert(!this.#isDead, 'a producer is used after its error or close (A7)');
+    assert(!this.#dead.signal.aborted, 'a producer is used after its error or close (A7)');
     assert(this.#sending === undefined, 'two sends at a time on one producer (A8)');
     for (const entry of entries) checkEntrySize(entry);
     const sending = this.#send(entries);
     this.#sending = sending;
     try {
-      await sending;
+      // The client may take its time to fail; whoever gave up on it does not wait for that.
+      await Promise.race([sending, rejection(this.#dead.signal, sending)]);
     } catch (error) {
-      this.#isDead = true;
-      throw new NodeError('retryable', `${entries.length} entries from ${entries[0]?.key} on may or may not be in ${this.#topic}: ${errorText(error)}`, { code: 'APPEND_UNKNOWN', topic: this.#topic }, { cause: error });
-    } finally {
-      this.#sending = undefined;
+      this.#dead.abort(error);
+      throw new NodeError(
+        'retryable',
+        `${entries.length} entries from ${entries[0]?.key} on may or may not be in ${this.#topic}: ${errorText(error)}`,
+        { code: 'APPEND_UNKNOWN', topic: this.#topic },
+        { cause: error },
+      );
     }
+    this.#sending = undefined;
   }
 
-  close(): Promise<void> {
-    this.#isDead = true;
-    this.#closed ??= this.#close();
-    return this.#closed;
-  }
-
-  async #close(): Promise<void> {
+  async close(): Promise<void> {
+    if (!this.#dead.signal.aborted) this.#dead.abort(new Error('the producer was closed before the broker answered'));
+    if (this.#isClosing) return;
+    this.#isClosing = true;
     // A retry inside the client connects again by itself, and so does a connect under way: close once more after both.
     const settled = Promise.allSettled([this.#connected, this.#sending]);
-    await this.#client.disconnect().catch(() => undefined);
-    void settled.then(() => this.#client.disconnect()).catch(() => undefined).finally(this.#setDone);
+    const closing = this.#client.disconnect().catch(() => undefined);
+    void Promise.all([settled, closing])
+      .then(() => this.#client.disconnect())
+      .catch(() => undefined)
+      .finally(this.#setDone);
   }
 
   async #send(entries: readonly EncodedEntry[]): Promise<void> {
     await this.#connected;
     for (const run of runsOf(entries)) {
+      if (this.#dead.signal.aborted) return;
       const messages = run.map(({ schema, key, bytes }) => ({
         key,
         value: withRegistryId(bytes, this.#registryIds.get(schema) ?? 0),
@@ -321,6 +357,18 @@ class GuardedProducer implements Producer {
       await this.#client.send({ topic: this.#topic, acks: -1, timeout: SEND_TIMEOUT_MS, messages });
     }
   }
+}
+
+/** Rejects at the abort, or when a send has taken too long; ends with `settled`. */
+async function rejection(dead: AbortSignal, settled: Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  settled.then(
+    () => over.abort(),
+    () => over.abort(),
+  );
+  await pause(SEND_DEADLINE_MS, AbortSignal.any([dead, over.signal]));
+  if (over.signal.aborted) return;
+  throw dead.aborted ? dead.reason : new Error(`no answer in ${SEND_DEADLINE_MS} ms`);
 }
 
 /** Follows the topic with one consumer after another. */
@@ -405,7 +453,10 @@ class KafkaReader {
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= error instanceof NodeError ? error : new NodeError('fatal', `reading the log failed: ${errorText(error)}`, { code: 'LOG_READ' }, { cause: error });
+    this.#failure ??=
+      error instanceof NodeError
+        ? error
+        : new NodeError('fatal', `reading the log failed: ${errorText(error)}`, { code: 'LOG_READ' }, { cause: error });
     this.#dropConsumer();
     this.#arrived.wake();
   }
@@ -451,8 +502,10 @@ class KafkaReader {
     this.#consumer = consumer;
     this.#options.onConsumer?.(consumer);
     let joins = 0;
-    consumer.on(consumer.events.GROUP_JOIN, () => {
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       if (generation !== this.#generation) return;
+      if (payload.memberAssignment[topic]?.includes(0) !== true)
+        return this.restart('another consumer is in the group of this one');
       // A consumer that joins again has forgotten where it was.
       this.#isJoined = true;
       this.#seek();
@@ -464,7 +517,11 @@ class KafkaReader {
     });
     await consumer.connect();
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
-    await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: (payload) => this.#handleBatch(payload, generation) });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: (payload) => this.#handleBatch(payload, generation),
+    });
   }
 
   /** Errors of the client go back to it, which joins again; ours must not be retried by it. */
@@ -504,7 +561,8 @@ class KafkaReader {
 
   /** Only once the group is joined: before, the client refuses or forgets it. */
   #seek(): void {
-    if (this.#isJoined) this.#consumer?.seek({ topic: this.#options.topic, partition: 0, offset: String(this.#expected) });
+    if (this.#isJoined)
+      this.#consumer?.seek({ topic: this.#options.topic, partition: 0, offset: String(this.#expected) });
   }
 
   #deliver(entry: LogEntry): void {
@@ -525,7 +583,8 @@ class KafkaReader {
   async #whenRoom(message: KafkaMessage, heartbeat: () => Promise<void>, isOld: () => boolean): Promise<void> {
     const sizeBytes = message.value?.length ?? 0;
     const isFull = (): boolean =>
-      this.#queue.length >= QUEUE_LIMIT_ENTRIES || (this.#queue.length > 0 && this.#queuedBytes + sizeBytes > QUEUE_LIMIT_BYTES);
+      this.#queue.length >= QUEUE_LIMIT_ENTRIES ||
+      (this.#queue.length > 0 && this.#queuedBytes + sizeBytes > QUEUE_LIMIT_BYTES);
     while (isFull() && !isOld()) {
       await this.#room.wait(this.#stop, CONSUMER.heartbeatInterval);
       await heartbeat();
@@ -540,11 +599,15 @@ class KafkaReader {
     if (generation !== this.#generation) return false;
     if (start > expected) {
       this.#fail(
-        new NodeError('fatal', `${topic} begins at position ${start}, ${expected} was expected: history was deleted. Restore the topic (retention must be -1)`, {
-          code: 'LOG_REPLACED',
-          expected,
-          start,
-        }),
+        new NodeError(
+          'fatal',
+          `${topic} begins at position ${start}, ${expected} was expected: history was deleted. Restore the topic (retention must be -1)`,
+          {
+            code: 'LOG_REPLACED',
+            expected,
+            start,
+          },
+        ),
       );
       return false;
     }
@@ -554,7 +617,10 @@ class KafkaReader {
       this.#seek();
       return false;
     }
-    this.#logger.error({ expected, delivered: offset }, 'positions are missing from the log: a foreign transaction, or lost entries');
+    this.#logger.error(
+      { expected, delivered: offset },
+      'positions are missing from the log: a foreign transaction, or lost entries',
+    );
     onAlarm?.('gap', { expected, delivered: offset });
     this.#expected = offset;
     return true;
@@ -583,10 +649,14 @@ class KafkaReader {
     const entry = await this.#log.entryAt(last.position);
     if (entry !== undefined && equalBytes(entryHash(entry.schema, entry.bytes), last.hash)) return;
     const what = entry === undefined ? 'is gone' : 'is another one';
-    throw new NodeError('fatal', `log truncated or replaced: the entry at position ${last.position} of ${this.#options.topic} ${what}. Nothing was changed here; restore the topic`, {
-      code: 'LOG_REPLACED',
-      position: last.position,
-    });
+    throw new NodeError(
+      'fatal',
+      `log truncated or replaced: the entry at position ${last.position} of ${this.#options.topic} ${what}. Nothing was changed here; restore the topic`,
+      {
+        code: 'LOG_REPLACED',
+        position: last.position,
+      },
+    );
   }
 
   /** While nothing arrives: is there really nothing? */

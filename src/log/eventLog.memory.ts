@@ -6,7 +6,15 @@
 import { type Clock, systemClock } from '../common/clock.ts';
 import { NodeError, assert } from '../common/errors.ts';
 import type { EncodedEntry } from './entryCodec.ts';
-import { type CaughtUp, type EventLog, KeptProducer, type LogEntry, type Producer, Wakeup, checkEntrySize } from './eventLog.ts';
+import {
+  type CaughtUp,
+  type EventLog,
+  KeptProducer,
+  type LogEntry,
+  type Producer,
+  Wakeup,
+  checkEntrySize,
+} from './eventLog.ts';
 
 export interface AppendFate {
   /** When each copy is written, ms from now; `held`: when `release` says so. Empty: lost. */
@@ -108,7 +116,9 @@ export class MemoryEventLog implements EventLog {
       },
       close: async () => {
         isDead = true;
-        giveUp?.(new NodeError('retryable', 'the producer was closed before the log answered', { code: 'APPEND_UNKNOWN' }));
+        giveUp?.(
+          new NodeError('retryable', 'the producer was closed before the log answered', { code: 'APPEND_UNKNOWN' }),
+        );
       },
     };
   }

@@ -16,7 +16,7 @@ export interface KafkaConnection {
 }
 
 const CONNECTION_TIMEOUT_MS = 3_000;
-const REQUEST_TIMEOUT_MS = 8_000;
+const REQUEST_TIMEOUT_MS = 5_000;
 /** Finite, short: whoever calls decides what a failure means. */
 export const KAFKA_RETRY = { retries: 4, initialRetryTime: 100, maxRetryTime: 1_000 } as const;
 
@@ -37,7 +37,11 @@ export function createKafka(connection: KafkaConnection, logger: LogLogger = SIL
   });
 }
 
-function saslOf({ mechanism, username, password }: NonNullable<KafkaConnection['sasl']>): NonNullable<KafkaConfig['sasl']> {
+function saslOf({
+  mechanism,
+  username,
+  password,
+}: NonNullable<KafkaConnection['sasl']>): NonNullable<KafkaConfig['sasl']> {
   if (mechanism === 'oauthbearer') return { mechanism, oauthBearerProvider: async () => ({ value: password }) };
   // The three others take the same fields; the type wants each of them spelled out.
   return { mechanism, username, password } as SASLOptions;

@@ -118,14 +118,22 @@ export class Leadership<T> {
   append(block: { readonly record: BlockRecord; readonly payload: T }): QueuedBlock<T> {
     const height = this.#head.height + 1;
     if (!this.#isAlive) {
-      throw new NodeError('retryable', `block ${height} was built in epoch ${this.epoch}, which this process leads no longer: nothing was sent`, {
-        code: 'NOT_LEADING',
-        height,
-        epoch: this.epoch,
-      });
+      throw new NodeError(
+        'retryable',
+        `block ${height} was built in epoch ${this.epoch}, which this process leads no longer: nothing was sent`,
+        {
+          code: 'NOT_LEADING',
+          height,
+          epoch: this.epoch,
+        },
+      );
     }
     if (this.room <= 0) {
-      throw new NodeError('invariant', `block ${height} was built with ${this.#queue.length} blocks unaccepted: wait for room (A4)`, { code: 'QUEUE_FULL', height });
+      throw new NodeError(
+        'invariant',
+        `block ${height} was built with ${this.#queue.length} blocks unaccepted: wait for room (A4)`,
+        { code: 'QUEUE_FULL', height },
+      );
     }
     const { nodeId, bootId, software } = this.#context;
     const entry: BlockEntry = {
@@ -142,11 +150,15 @@ export class Leadership<T> {
     };
     const { verdict, state } = foldChain(this.#head, entry, software);
     if (verdict !== 'accepted') {
-      throw new NodeError('invariant', `block ${block.record.context.blockNumber} does not follow height ${this.#head.height}: nothing was sent`, {
-        code: 'BLOCK_DOES_NOT_FIT',
-        height,
-        record: block.record,
-      });
+      throw new NodeError(
+        'invariant',
+        `block ${block.record.context.blockNumber} does not follow height ${this.#head.height}: nothing was sent`,
+        {
+          code: 'BLOCK_DOES_NOT_FIT',
+          height,
+          record: block.record,
+        },
+      );
     }
     const encoded = encodeEntry(entry);
     checkEntrySize(encoded);
@@ -159,7 +171,10 @@ export class Leadership<T> {
       sentAtMs: undefined,
     };
     // The overlay only moves up, so a slot never gets a second content (A5).
-    assert(state.height === height && height > (this.#queue.at(-1)?.height ?? 0), `height ${height} is appended twice in one epoch (A5)`);
+    assert(
+      state.height === height && height > (this.#queue.at(-1)?.height ?? 0),
+      `height ${height} is appended twice in one epoch (A5)`,
+    );
     this.#head = state;
     this.#queue.push(item);
     this.#send();
@@ -177,7 +192,10 @@ export class Leadership<T> {
     if (front === undefined || !equalBytes(front.entryHash, hash)) return undefined;
     this.#queue.shift();
     this.#sentCount = Math.max(0, this.#sentCount - 1);
-    assert(front.height === foldAfter.height, `front of the queue is block ${front.height}, accepted was ${foldAfter.height} (A4)`);
+    assert(
+      front.height === foldAfter.height,
+      `front of the queue is block ${front.height}, accepted was ${foldAfter.height} (A4)`,
+    );
     this.#armDeadline();
     this.#wake();
     const now = this.#context.clock.now();
@@ -316,7 +334,10 @@ export class LeadershipManager<T> {
   readonly #closing = new Set<Promise<void>>();
 
   constructor(options: LeadershipOptions<T>) {
-    assert(options.nodeId.length === ID_BYTES && options.bootId.length === ID_BYTES, 'node id and boot id have 16 bytes');
+    assert(
+      options.nodeId.length === ID_BYTES && options.bootId.length === ID_BYTES,
+      'node id and boot id have 16 bytes',
+    );
     assert(options.maxAheadBlocks >= 1, 'at least one block must be allowed ahead');
     this.#options = options;
     this.#logger = options.logger ?? SILENT_LOGGER;
@@ -327,7 +348,13 @@ export class LeadershipManager<T> {
   }
 
   /** Every entry read, in order, after the fold. Returns the queued block when this accepted entry is the front of our queue, byte for byte. */
-  onEntry(entry: LogEntry, hash: Bytes, decoded: Entry | undefined, result: FoldResult, foldAfter: ChainFold): QueuedBlock<T> | undefined {
+  onEntry(
+    entry: LogEntry,
+    hash: Bytes,
+    decoded: Entry | undefined,
+    result: FoldResult,
+    foldAfter: ChainFold,
+  ): QueuedBlock<T> | undefined {
     const before = this.#fold;
     this.#fold = foldAfter;
     this.#nextPosition = entry.position + 1;
@@ -400,7 +427,10 @@ export class LeadershipManager<T> {
     const isOurs = this.#myClaims.has(bytesKey(entry.claim));
     if (this.#lastLedClaim !== undefined && equalBytes(entry.claim, this.#lastLedClaim)) {
       // Ours are never drawn twice (A1); somebody else may write what he likes, and stops nobody with it.
-      this.#logger.error({ epoch: entry.epoch, claim: toHex(entry.claim) }, 'a claim of this process opened a second epoch: is it cloned?');
+      this.#logger.error(
+        { epoch: entry.epoch, claim: toHex(entry.claim) },
+        'a claim of this process opened a second epoch: is it cloned?',
+      );
     }
     // All of them were for this epoch or an earlier one: none can be accepted any more.
     this.#myClaims.clear();
@@ -474,7 +504,10 @@ export class LeadershipManager<T> {
     if (this.#isNobodyLeading()) {
       // Epochs without a block so far, this one included: more than one is a sign of trouble that haste does not cure.
       if (this.#backoff <= 2) this.#claim();
-      else this.#cancelDelay ??= this.#options.clock.setTimer(REPEATED_CLAIM_DELAY_MS * this.#backoff, () => this.#afterDelay());
+      else
+        this.#cancelDelay ??= this.#options.clock.setTimer(REPEATED_CLAIM_DELAY_MS * this.#backoff, () =>
+          this.#afterDelay(),
+        );
       return;
     }
     if (!this.#isLifeExpired) {
@@ -590,7 +623,10 @@ export class LeadershipManager<T> {
     };
     const encoded = encodeEntry(entry);
     const key = bytesKey(claim);
-    assert(!this.#myClaims.has(key) && (this.#lastLedClaim === undefined || !equalBytes(claim, this.#lastLedClaim)), 'a claim is drawn twice (A1)');
+    assert(
+      !this.#myClaims.has(key) && (this.#lastLedClaim === undefined || !equalBytes(claim, this.#lastLedClaim)),
+      'a claim is drawn twice (A1)',
+    );
     this.#myClaims.add(key);
     if (this.#myClaims.size > CLAIMS_MAX) {
       const [oldest] = this.#myClaims;
@@ -617,7 +653,10 @@ export class LeadershipManager<T> {
     if (this.#pending !== pending) return;
     this.#options.metrics?.claim('expired');
     this.#doubleDeadline();
-    this.#logger.warn({ epoch: pending.epoch, nextDeadlineMs: this.#deadlineMs }, 'the claim was not read back in time');
+    this.#logger.warn(
+      { epoch: pending.epoch, nextDeadlineMs: this.#deadlineMs },
+      'the claim was not read back in time',
+    );
     this.#dropPending();
     // The owner has shown no life since that claim, or its timer would be armed.
     if (!this.#isNobodyLeading() && this.#cancelLife === undefined) this.#isLifeExpired = true;
@@ -651,7 +690,10 @@ export class LeadershipManager<T> {
 /** A1, A2: what the fold accepts makes sense. */
 function checkStep(before: ChainFold | undefined, entry: Entry, after: ChainFold): void {
   if (entry.kind === 'Genesis') return;
-  assert(after.claim !== undefined && equalBytes(entry.claim, after.claim), 'an entry was accepted with another claim than the owner (A2)');
+  assert(
+    after.claim !== undefined && equalBytes(entry.claim, after.claim),
+    'an entry was accepted with another claim than the owner (A2)',
+  );
   if (before === undefined) return;
   if (entry.kind === 'EpochStarted') {
     assert(after.epoch === before.epoch + 1n, `epoch ${after.epoch} was accepted after ${before.epoch} (A1)`);

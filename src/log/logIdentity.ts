@@ -62,7 +62,12 @@ export function decodeCheckpoint(bytes: Bytes): Checkpoint {
     return checkpoint;
   } catch (error) {
     if (!(error instanceof AvroError)) throw error;
-    throw new NodeError('fatal', `the checkpoint cannot be read (${error.message}): rebuild the store, the log has everything`, { code: 'CHECKPOINT_DAMAGED' }, { cause: error });
+    throw new NodeError(
+      'fatal',
+      `the checkpoint cannot be read (${error.message}): rebuild the store, the log has everything`,
+      { code: 'CHECKPOINT_DAMAGED' },
+      { cause: error },
+    );
   }
 }
 
@@ -70,15 +75,22 @@ export function decodeCheckpoint(bytes: Bytes): Checkpoint {
  * At start, on reconnect, before every claim. Throws a NodeError LOG_REPLACED when the log is not the one of the checkpoint,
  * or lost part of it (A12); touches nothing. Without a checkpoint there is nothing to compare.
  */
-export async function checkLogIdentity(log: Pick<EventLog, 'start' | 'end' | 'entryAt'>, checkpoint: Checkpoint | undefined): Promise<void> {
+export async function checkLogIdentity(
+  log: Pick<EventLog, 'start' | 'end' | 'entryAt'>,
+  checkpoint: Checkpoint | undefined,
+): Promise<void> {
   if (checkpoint === undefined) return;
   const { position } = checkpoint;
   const [start, entry] = await Promise.all([log.start(), log.entryAt(position)]);
   if (start > 0) throw replaced(checkpoint, `its history below position ${start} was deleted`);
-  if (entry === undefined) throw replaced(checkpoint, `it ends at position ${await log.end()}, before the checkpoint's ${position}`);
+  if (entry === undefined)
+    throw replaced(checkpoint, `it ends at position ${await log.end()}, before the checkpoint's ${position}`);
   const hash = entryHash(entry.schema, entry.bytes);
   if (!equalBytes(hash, checkpoint.entryHash)) {
-    throw replaced(checkpoint, `the entry at position ${position} is ${toHex(hash)}, the checkpoint has ${toHex(checkpoint.entryHash)}`);
+    throw replaced(
+      checkpoint,
+      `the entry at position ${position} is ${toHex(hash)}, the checkpoint has ${toHex(checkpoint.entryHash)}`,
+    );
   }
   await checkGenesis(log, checkpoint);
 }
@@ -91,7 +103,10 @@ async function checkGenesis(log: Pick<EventLog, 'entryAt'>, checkpoint: Checkpoi
     const decoded = decodeEntry(entry.schema, entry.bytes);
     if (decoded?.kind !== 'Genesis') continue;
     if (equalBytes(decoded.logId, checkpoint.logId)) return;
-    throw replaced(checkpoint, `its Genesis has log id ${toHex(decoded.logId)}, the checkpoint ${toHex(checkpoint.logId)}`);
+    throw replaced(
+      checkpoint,
+      `its Genesis has log id ${toHex(decoded.logId)}, the checkpoint ${toHex(checkpoint.logId)}`,
+    );
   }
   throw replaced(checkpoint, 'it has no Genesis');
 }

@@ -16,7 +16,10 @@ export function schemaText(version: number): string {
 }
 
 /** Registers every released schema for the topic's values. Returns the registry's id of each by version. Throws SCHEMA_REGISTRY. */
-export async function registerSchemas(connection: SchemaRegistryConnection, topic: string): Promise<ReadonlyMap<number, number>> {
+export async function registerSchemas(
+  connection: SchemaRegistryConnection,
+  topic: string,
+): Promise<ReadonlyMap<number, number>> {
   const { url, username, password } = connection;
   const registry = new SchemaRegistry({
     host: url,
@@ -26,7 +29,10 @@ export async function registerSchemas(connection: SchemaRegistryConnection, topi
   const ids = new Map<number, number>();
   for (let version = 1; version <= NEWEST_SCHEMA; version++) {
     try {
-      const { id } = await registry.register({ type: SchemaType.AVRO, schema: schemaText(version) }, { subject: `${topic}-value` });
+      const { id } = await registry.register(
+        { type: SchemaType.AVRO, schema: schemaText(version) },
+        { subject: `${topic}-value` },
+      );
       ids.set(version, id);
     } catch (error) {
       throw new NodeError(

@@ -27,7 +27,10 @@ export async function createTopic(options: TopicOptions): Promise<boolean> {
     if (await exists(admin, topic)) return false;
     const configEntries = Object.entries(wantedConfig(options)).map(([name, value]) => ({ name, value }));
     try {
-      return await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor, configEntries }], waitForLeaders: true });
+      return await admin.createTopics({
+        topics: [{ topic, numPartitions: 1, replicationFactor, configEntries }],
+        waitForLeaders: true,
+      });
     } catch (error) {
       if (await exists(admin, topic)) return false;
       throw new NodeError(
@@ -45,14 +48,25 @@ export async function verifyTopic(options: TopicOptions): Promise<string[]> {
   const { topic } = options;
   return withAdmin(options, async (admin) => {
     if (!(await exists(admin, topic))) {
-      throw new NodeError('fatal', `topic ${topic} does not exist: create it with the command for it, or set kafka_auto_create_topics`, { code: 'TOPIC_MISSING', topic });
+      throw new NodeError(
+        'fatal',
+        `topic ${topic} does not exist: create it with the command for it, or set kafka_auto_create_topics`,
+        { code: 'TOPIC_MISSING', topic },
+      );
     }
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }] });
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }],
+    });
     const config = new Map(resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]));
     const partitions = topics[0]?.partitions ?? [];
     return topicDifferences(
-      { partitions: partitions.length, replicas: Math.min(...partitions.map(({ replicas }) => replicas.length)), config },
+      {
+        partitions: partitions.length,
+        replicas: Math.min(...partitions.map(({ replicas }) => replicas.length)),
+        config,
+      },
       options,
     );
   });
@@ -62,11 +76,15 @@ export async function verifyTopic(options: TopicOptions): Promise<string[]> {
 export async function requireTopic(options: TopicOptions): Promise<void> {
   const differences = await verifyTopic(options);
   if (differences.length === 0) return;
-  throw new NodeError('fatal', `topic ${options.topic} is weaker than configured: ${differences.join('; ')}. Correct the topic, or the configuration if that is meant`, {
-    code: 'TOPIC_SETTINGS',
-    topic: options.topic,
-    differences,
-  });
+  throw new NodeError(
+    'fatal',
+    `topic ${options.topic} is weaker than configured: ${differences.join('; ')}. Correct the topic, or the configuration if that is meant`,
+    {
+      code: 'TOPIC_SETTINGS',
+      topic: options.topic,
+      differences,
+    },
+  );
 }
 
 export interface TopicState {
@@ -82,7 +100,12 @@ export function topicDifferences(actual: TopicState, settings: TopicSettings): s
     if (!isMet) differences.push(`${what} is ${is}, configured ${wanted}`);
   };
   demand(actual.partitions === 1, 'number of partitions', actual.partitions, 1);
-  demand(actual.replicas >= settings.replicationFactor, 'replication factor', actual.replicas, settings.replicationFactor);
+  demand(
+    actual.replicas >= settings.replicationFactor,
+    'replication factor',
+    actual.replicas,
+    settings.replicationFactor,
+  );
   for (const [name, wanted] of Object.entries(wantedConfig({ ...settings, replicationFactor: actual.replicas }))) {
     const is = actual.config.get(name);
     const isAtLeast = name === 'min.insync.replicas' || name === 'max.message.bytes';
@@ -108,14 +131,22 @@ async function exists(admin: Admin, topic: string): Promise<boolean> {
   return (await admin.listTopics()).includes(topic);
 }
 
-async function withAdmin<Result>({ connection, logger }: TopicOptions, use: (admin: Admin) => Promise<Result>): Promise<Result> {
+async function withAdmin<Result>(
+  { connection, logger }: TopicOptions,
+  use: (admin: Admin) => Promise<Result>,
+): Promise<Result> {
   const admin = createKafka(connection, logger).admin();
   try {
     await admin.connect();
     return await use(admin);
   } catch (error) {
     if (error instanceof NodeError) throw error;
-    throw new NodeError('retryable', `no answer from Kafka at ${connection.brokers.join(', ')}: ${errorText(error)}`, { code: 'LOG_UNAVAILABLE' }, { cause: error });
+    throw new NodeError(
+      'retryable',
+      `no answer from Kafka at ${connection.brokers.join(', ')}: ${errorText(error)}`,
+      { code: 'LOG_UNAVAILABLE' },
+      { cause: error },
+    );
   } finally {
     await admin.disconnect().catch(() => undefined);
   }

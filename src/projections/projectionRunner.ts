@@ -61,9 +61,9 @@ export interface RunnerLimits {
 }
 
 const DEFAULT_LIMITS: RunnerLimits = {
-  runBytes: 2 * 1024 * 1024,
+  runBytes: 1024 * 1024,
   readEntries: 256,
-  readBytes: 2 * 1024 * 1024,
+  readBytes: 1024 * 1024,
   liveLagEntries: 50,
   flushEveryEntries: 10_000,
   retryMs: 1_000,

@@ -67,6 +67,8 @@ export function asRpcError(error: unknown): RpcError | undefined {
   if (error instanceof RpcError) return error;
   if (!isNodeError(error)) return undefined;
   const { code, rpcCode, data } = error.facts;
+  if (code === 'BLOCK_NOT_FOUND')
+    return new RpcError(RPC_CODE.notFound, error.message, { cause: error, facts: { code } });
   if (typeof rpcCode !== 'number') return undefined;
   return new RpcError(rpcCode, error.message, { data, cause: error, facts: { code } });
 }
@@ -121,14 +123,20 @@ const SUBMISSION_CODES: ReadonlyMap<string, number> = new Map([
   ['POOL_NONCE_MAX', RPC_CODE.invalidParams],
   ['POOL_SENDER_NOT_EOA', RPC_CODE.invalidParams],
   ['POOL_FULL', RPC_CODE.serverError],
+  ['INTAKE_CLOSED', RPC_CODE.serverError],
+  ['CHAIN_NOT_READY', RPC_CODE.serverError],
+  ['RECOVERY_QUEUE_FULL', RPC_CODE.busy],
+  ['RECOVERY_CLOSED', RPC_CODE.serverError],
 ]);
 
-/** The same for errors whose text is not made for clients: it follows this one. */
+/** The same for errors whose text is not made for clients: it follows this one. Their code is -32602. */
 const SUBMISSION_LEADS: ReadonlyMap<string, string> = new Map([
   ['RLP_MALFORMED', 'failed to decode signed transaction'],
   ['TRANSACTION_MALFORMED', 'failed to decode signed transaction'],
   ['TRANSACTION_FIELD_TOO_WIDE', 'failed to decode signed transaction'],
   ['TRANSACTION_TYPE_UNSUPPORTED', 'transaction type not supported: transaction type not valid'],
+  ['SIGNATURE_INVALID', 'invalid transaction signature'],
+  ['SIGNATURE_MALLEABLE', 'invalid transaction signature'],
 ]);
 
 /** A refused submission. `facts.code` is the code of whoever refused it. */
@@ -151,8 +159,7 @@ export function submissionError(
   const { code, message } = refusal;
   const rpcCode = SUBMISSION_CODES.get(code);
   if (rpcCode !== undefined) return new SubmissionError(rpcCode, message, { ...options, code });
-  const lead =
-    SUBMISSION_LEADS.get(code) ?? (code.startsWith('SIGNATURE_') ? 'invalid transaction signature' : undefined);
+  const lead = SUBMISSION_LEADS.get(code);
   if (lead === undefined) return undefined;
   return new SubmissionError(RPC_CODE.invalidParams, `${lead}: ${message}`, { ...options, code });
 }

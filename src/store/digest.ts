@@ -16,7 +16,10 @@ export interface StoreDigest {
  */
 export async function digest(
   store: KeyValueStore,
-  options: { readonly exclude?: readonly Bytes[]; /** In this order; default: everything. */ readonly ranges?: readonly RangeOptions[] } = {},
+  options: {
+    readonly exclude?: readonly Bytes[];
+    /** In this order; default: everything. */ readonly ranges?: readonly RangeOptions[];
+  } = {},
 ): Promise<StoreDigest> {
   const excluded = new Set((options.exclude ?? []).map(bytesKey));
   const hasher = await createBLAKE2s(256);

@@ -32,8 +32,8 @@ export type Remote<T> = {
 
 function toCrossed(error: unknown): CrossedError {
   if (error instanceof NodeError) {
-    const { kind, message, facts, stack }: NodeError = error;
-    return { kind, message, facts, stack };
+    const facts = error.facts as ErrorFacts; // instanceof forgets the type parameter
+    return { kind: error.kind, message: error.message, facts, stack: error.stack };
   }
   if (error instanceof Error) return { kind: undefined, message: error.message, facts: undefined, stack: error.stack };
   return { kind: undefined, message: String(error), facts: undefined, stack: undefined };

@@ -96,8 +96,13 @@ export function eventLogContract(name: string, setUp: () => Promise<LogFixture>,
         if (item.end === 4) stop.abort();
         seen.push(`end ${item.end}`);
       }
-      const entriesAndLastEnds = seen.filter((what) => what.startsWith('entry') || what === 'end 3' || what === 'end 4');
-      assert.deepEqual([...new Set(entriesAndLastEnds)], ['entry 0', 'entry 1', 'entry 2', 'end 3', 'entry 3', 'end 4']);
+      const entriesAndLastEnds = seen.filter(
+        (what) => what.startsWith('entry') || what === 'end 3' || what === 'end 4',
+      );
+      assert.deepEqual(
+        [...new Set(entriesAndLastEnds)],
+        ['entry 0', 'entry 1', 'entry 2', 'end 3', 'entry 3', 'end 4'],
+      );
     });
 
     it('feeds readers while it is written, each everything once', async () => {
@@ -142,7 +147,10 @@ export function eventLogContract(name: string, setUp: () => Promise<LogFixture>,
       await first.send(someEntries(1));
       await first.close();
       await first.close();
-      await assert.rejects(first.send(someEntries(1)), (error: unknown) => error instanceof NodeError && error.kind === 'invariant');
+      await assert.rejects(
+        first.send(someEntries(1)),
+        (error: unknown) => error instanceof NodeError && error.kind === 'invariant',
+      );
       await second.send(someEntries(1, 1));
       await second.close();
       assertEntries(await take(log, 0, 2), someEntries(2));

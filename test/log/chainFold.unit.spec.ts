@@ -4,7 +4,17 @@ import { ZERO_32, type Bytes } from '../../src/common/bytes.ts';
 import { AcceptedHashes, type ChainFold, EMPTY_FOLD, type FoldResult, foldChain } from '../../src/log/chainFold.ts';
 import type { Entry } from '../../src/log/entry.ts';
 import { type ModelState, everyRule, foldBlocks, noBlocks } from '../fixtures/log-model/fold.mjs';
-import { aBlock, aBlockRecord, aGenesis, anEpochStarted, filled, LOG_ID, NODE_ID, oneOfEachKind, seededRandom } from '../support/logEntries.ts';
+import {
+  aBlock,
+  aBlockRecord,
+  aGenesis,
+  anEpochStarted,
+  filled,
+  LOG_ID,
+  NODE_ID,
+  oneOfEachKind,
+  seededRandom,
+} from '../support/logEntries.ts';
 
 const SOFTWARE = { schema: 1, rules: 1 };
 
@@ -61,9 +71,17 @@ describe('chainFold', () => {
     assert.equal(foldChain(state, { ...claim, epoch: 3n }, SOFTWARE).verdict, 'rejected');
     assert.equal(foldChain(state, { ...claim, schema: 2, rules: 1 }, { schema: 2, rules: 2 }).verdict, 'rejected');
     const newer = foldChain(state, claim, { schema: 2, rules: 2 }).state;
-    assert.equal(foldChain(newer, { ...claim, epoch: 3n, rules: 1 }, { schema: 2, rules: 2 }).verdict, 'rejected', 'rules never fall');
+    assert.equal(
+      foldChain(newer, { ...claim, epoch: 3n, rules: 1 }, { schema: 2, rules: 2 }).verdict,
+      'rejected',
+      'rules never fall',
+    );
     const block = aBlock(2, { schema: 2 });
-    assert.equal(foldChain(state, block, { schema: 2, rules: 2 }).verdict, 'rejected', 'schema 2 under rules 1, new software');
+    assert.equal(
+      foldChain(state, block, { schema: 2, rules: 2 }).verdict,
+      'rejected',
+      'schema 2 under rules 1, new software',
+    );
     assert.equal(foldChain(state, block, SOFTWARE).verdict, 'rejected', 'schema 2 under rules 1, old software');
     assert.equal(foldChain(newer, { ...block, claim: claim.claim }, { schema: 2, rules: 2 }).verdict, 'accepted');
   });
@@ -95,7 +113,11 @@ describe('chainFold', () => {
       assert.equal(foldChain(state, entry, SOFTWARE, undefined, true).rejectedClass, 'duplicate');
     }
     assert.equal(foldChain(state, aBlock(2), SOFTWARE, undefined, true).verdict, 'accepted', 'the class never judges');
-    assert.equal(foldChain(state, anEpochStarted({ epoch: 6n, head: undefined }), SOFTWARE).verdict, 'accepted', 'forced');
+    assert.equal(
+      foldChain(state, anEpochStarted({ epoch: 6n, head: undefined }), SOFTWARE).verdict,
+      'accepted',
+      'forced',
+    );
   });
 
   it('rejects settlement entries, and leaves the judgement of the owner’s to the fold of settlement', () => {
@@ -114,7 +136,10 @@ describe('chainFold', () => {
   it('remembers so many accepted hashes', () => {
     const hashes = new AcceptedHashes(2);
     for (const value of [1, 2, 3]) hashes.add(filled(value));
-    assert.deepEqual([1, 2, 3].map((value) => hashes.has(filled(value))), [false, true, true]);
+    assert.deepEqual(
+      [1, 2, 3].map((value) => hashes.has(filled(value))),
+      [false, true, true],
+    );
   });
 
   it('agrees with the reference model on random logs', () => {
@@ -137,7 +162,12 @@ describe('chainFold', () => {
       for (let step = 0; step < 30; step++) {
         const modelEntry = randomEntry(random, model);
         const expected = foldBlocks(model, modelEntry, everyRule, modelSoftware);
-        const actual = foldChain(state, toEntry(modelEntry, bytesOf, idOf), software, reader.chain === undefined ? undefined : chainOf(reader.chain));
+        const actual = foldChain(
+          state,
+          toEntry(modelEntry, bytesOf, idOf),
+          software,
+          reader.chain === undefined ? undefined : chainOf(reader.chain),
+        );
         const where = `seed ${seed}, step ${step}: ${JSON.stringify(modelEntry)}`;
         assert.equal(actual.verdict, expected.verdict, where);
         assertSame(actual.state, expected.state, bytesOf, idOf, where);
@@ -172,7 +202,10 @@ interface ModelEntry {
 function randomEntry(random: () => number, at: ModelState): ModelEntry {
   const pick = <Value>(likely: Value, ...others: readonly Value[]): Value =>
     random() < 0.85 ? likely : (others[Math.floor(random() * others.length)] ?? likely);
-  const kind = at.logId === null ? pick('Genesis', 'Block', 'EpochStarted') : pick(random() < 0.3 ? 'EpochStarted' : 'Block', 'Genesis', 'L1Progress');
+  const kind =
+    at.logId === null
+      ? pick('Genesis', 'Block', 'EpochStarted')
+      : pick(random() < 0.3 ? 'EpochStarted' : 'Block', 'Genesis', 'L1Progress');
   const height = pick(at.height + 1, at.height, at.height + 2, 1);
   return {
     kind,
@@ -182,7 +215,12 @@ function randomEntry(random: () => number, at: ModelState): ModelEntry {
     epoch: pick(at.epoch + 1, at.epoch, at.epoch + 2, 1),
     claim: kind === 'EpochStarted' ? `c${Math.floor(random() * 1e6)}` : pick(at.claim ?? 'nobody', 'nobody', 'c1'),
     rules: pick(at.rules, 1, 2, 3),
-    head: pick<ModelEntry['head']>({ height: at.height, parent: at.parent }, null, { height: at.height + 1, parent: at.parent }, { height: at.height, parent: 'other' }),
+    head: pick<ModelEntry['head']>(
+      { height: at.height, parent: at.parent },
+      null,
+      { height: at.height + 1, parent: at.parent },
+      { height: at.height, parent: 'other' },
+    ),
     height,
     parent: pick(at.parent, 'zero', 'other'),
     content: `b${height}.${Math.floor(random() * 3)}`,
@@ -195,12 +233,20 @@ const chainOf = (chain: string): bigint => (chain === 'A' ? 270n : 271n);
 const parentOf = (parent: string, bytesOf: Naming): Bytes => (parent === 'zero' ? ZERO_32 : bytesOf(parent));
 
 function toEntry(entry: ModelEntry, bytesOf: Naming, idOf: Naming): Entry {
-  const envelope = { schema: entry.schema, logId: idOf(entry.logId), epoch: BigInt(entry.epoch), claim: idOf(entry.claim) };
+  const envelope = {
+    schema: entry.schema,
+    logId: idOf(entry.logId),
+    epoch: BigInt(entry.epoch),
+    claim: idOf(entry.claim),
+  };
   switch (entry.kind) {
     case 'Genesis':
       return aGenesis({ ...envelope, chainId: chainOf(entry.chain) });
     case 'EpochStarted': {
-      const head = entry.head === null ? undefined : { height: BigInt(entry.head.height), parent: parentOf(entry.head.parent, bytesOf) };
+      const head =
+        entry.head === null
+          ? undefined
+          : { height: BigInt(entry.head.height), parent: parentOf(entry.head.parent, bytesOf) };
       return anEpochStarted({ ...envelope, rules: entry.rules, head });
     }
     case 'Block': {
@@ -208,7 +254,17 @@ function toEntry(entry: ModelEntry, bytesOf: Naming, idOf: Naming): Entry {
       return aBlock(entry.height, { ...envelope, parent: parentOf(entry.parent, bytesOf), record });
     }
     case 'L1Progress':
-      return { kind: 'L1Progress', ...envelope, nodeId: NODE_ID, bootId: NODE_ID, committed: 0n, proved: 0n, executed: 0n, l1BlockNumber: 1n, l1BlockHash: ZERO_32 };
+      return {
+        kind: 'L1Progress',
+        ...envelope,
+        nodeId: NODE_ID,
+        bootId: NODE_ID,
+        committed: 0n,
+        proved: 0n,
+        executed: 0n,
+        l1BlockNumber: 1n,
+        l1BlockHash: ZERO_32,
+      };
   }
 }
 
@@ -225,8 +281,13 @@ function assertSame(state: ChainFold, model: ModelState, bytesOf: Naming, idOf: 
   };
   // Cheap first: deepEqual on every step of every log takes seconds.
   const isSame =
-    judged.height === expected.height && judged.epoch === expected.epoch && judged.rules === expected.rules && judged.chain === expected.chain &&
-    text(judged.parent) === text(expected.parent) && text(judged.claim) === text(expected.claim) && text(judged.logId) === text(expected.logId);
+    judged.height === expected.height &&
+    judged.epoch === expected.epoch &&
+    judged.rules === expected.rules &&
+    judged.chain === expected.chain &&
+    text(judged.parent) === text(expected.parent) &&
+    text(judged.claim) === text(expected.claim) &&
+    text(judged.logId) === text(expected.logId);
   if (!isSame) assert.deepEqual(judged, expected, where);
 }
 

@@ -47,7 +47,8 @@ function oracleAccepts(body: Uint8Array): boolean {
   }
 }
 
-const record = <Model>(model: { [Key in keyof Model]: fc.Arbitrary<Model[Key]> }) => fc.record<Model>(model, { noNullPrototype: true });
+const record = <Model>(model: { [Key in keyof Model]: fc.Arbitrary<Model[Key]> }) =>
+  fc.record<Model>(model, { noNullPrototype: true });
 const bytesOf = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const anyBytes = fc.uint8Array({ maxLength: 40 });
 const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
@@ -55,8 +56,19 @@ const u256 = fc.bigInt({ min: 0n, max: 2n ** 256n - 1n });
 const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const text = fc.string({ unit: 'binary', maxLength: 12 }).filter((value) => value.isWellFormed());
 const optional = <Value>(arbitrary: fc.Arbitrary<Value>) => fc.option(arbitrary, { nil: undefined });
-const envelope = { schema: fc.constant(1), logId: bytesOf(16), epoch: u64, claim: bytesOf(16), nodeId: bytesOf(16), bootId: bytesOf(16) };
-const proof = { proofKind: fc.constantFrom('real' as const, 'fake' as const), proof: record({ key: text, hash: bytesOf(32) }), replaces: optional(bytesOf(32)) };
+const envelope = {
+  schema: fc.constant(1),
+  logId: bytesOf(16),
+  epoch: u64,
+  claim: bytesOf(16),
+  nodeId: bytesOf(16),
+  bootId: bytesOf(16),
+};
+const proof = {
+  proofKind: fc.constantFrom('real' as const, 'fake' as const),
+  proof: record({ key: text, hash: bytesOf(32) }),
+  replaces: optional(bytesOf(32)),
+};
 
 const anyEntry: fc.Arbitrary<Entry> = fc.oneof(
   record({
@@ -169,7 +181,12 @@ describe('entryCodec', () => {
   });
 
   it('decodes exactly what encodes to the same bytes again', () => {
-    const mutation = fc.tuple(anyEntry, fc.nat(), fc.nat({ max: 255 }), fc.constantFrom('set', 'cut', 'insert', 'append'));
+    const mutation = fc.tuple(
+      anyEntry,
+      fc.nat(),
+      fc.nat({ max: 255 }),
+      fc.constantFrom('set', 'cut', 'insert', 'append'),
+    );
     fc.assert(
       fc.property(mutation, ([entry, at, value, how]) => {
         const body = encodeEntry(entry).bytes.subarray(PREFIX_BYTES);
@@ -232,7 +249,9 @@ describe('entryCodec', () => {
     assert.equal(decodeEntry(1, withHex('0206aaaaaa00', '010806aaaaaa00')), undefined, 'block with its size');
     assert.equal(decodeEntry(1, withHex('0a302e312e30', '0a302e312eff')), undefined, 'text');
     assert.notEqual(decodeEntry(1, withHex('0a302e312e30', '0a302e312e31')), undefined);
-    const twice = encodeEntry(aBlock(1, { record: aBlockRecord(1, { transactions: [filled(0xaa, 3), filled(0xaa, 3)] }) })).bytes;
+    const twice = encodeEntry(
+      aBlock(1, { record: aBlockRecord(1, { transactions: [filled(0xaa, 3), filled(0xaa, 3)] }) }),
+    ).bytes;
     const split = Buffer.from(twice).toString('hex').replace('0406aaaaaa06aaaaaa00', '0206aaaaaa0206aaaaaa00');
     assert.equal(decodeEntry(1, new Uint8Array(Buffer.from(split, 'hex'))), undefined, 'array in two blocks');
   });
@@ -249,7 +268,12 @@ describe('entryCodec', () => {
     const { bytes } = encodeEntry(aBlock(1));
     const decoded = decodeEntry(1, bytes);
     assert.ok(decoded?.kind === 'Block');
-    for (const field of [decoded.logId, decoded.parent, decoded.record.context.coinbase, ...decoded.record.transactions]) {
+    for (const field of [
+      decoded.logId,
+      decoded.parent,
+      decoded.record.context.coinbase,
+      ...decoded.record.transactions,
+    ]) {
       assert.equal(field.buffer.byteLength, field.length);
     }
     assert.equal(bytes.buffer.byteLength, bytes.length);
@@ -265,7 +289,9 @@ describe('entryCodec', () => {
   });
 
   it('takes a few milliseconds for a block of 250 KB', () => {
-    const entry = aBlock(1, { record: aBlockRecord(1, { transactions: Array.from({ length: 1500 }, (_, i) => filled(i % 256, 165)) }) });
+    const entry = aBlock(1, {
+      record: aBlockRecord(1, { transactions: Array.from({ length: 1500 }, (_, i) => filled(i % 256, 165)) }),
+    });
     const { bytes } = encodeEntry(entry);
     assert.ok(bytes.length > 250_000);
     let best = Infinity;

@@ -9,7 +9,12 @@ import { asBuffer } from '../../src/common/bytes.ts';
 import { NodeError } from '../../src/common/errors.ts';
 import { EMPTY_FOLD } from '../../src/log/chainFold.ts';
 import { type EncodedEntry, decodeEntry, encodeEntry, entryHash } from '../../src/log/entryCodec.ts';
-import { type KafkaAlarm, type KafkaEventLog, type KafkaLogOptions, openKafkaLog } from '../../src/log/eventLog.kafka.ts';
+import {
+  type KafkaAlarm,
+  type KafkaEventLog,
+  type KafkaLogOptions,
+  openKafkaLog,
+} from '../../src/log/eventLog.kafka.ts';
 import { type CaughtUp, type EventLog, type LogEntry, isCaughtUp } from '../../src/log/eventLog.ts';
 import type { KafkaConnection } from '../../src/log/kafkaClient.ts';
 import { type Checkpoint, checkLogIdentity } from '../../src/log/logIdentity.ts';
@@ -52,7 +57,10 @@ class Reader {
 
   static async open(topic: string, from = 0): Promise<Reader> {
     const reader: Reader = new Reader(
-      await open(topic, { onConsumer: (consumer) => (reader.consumer = consumer), onAlarm: (code) => reader.alarms.push(code) }),
+      await open(topic, {
+        onConsumer: (consumer) => (reader.consumer = consumer),
+        onAlarm: (code) => reader.alarms.push(code),
+      }),
       from,
     );
     return reader;
@@ -71,7 +79,10 @@ class Reader {
 
   async until(what: string, isTrue: (reader: Reader) => boolean): Promise<void> {
     for (const started = performance.now(); !isTrue(this); await delay(10)) {
-      assert.ok(performance.now() - started < 25_000, `${what}: ${this.entries.length} entries, ends ${this.ends.join()}, alarms ${this.alarms.join()}`);
+      assert.ok(
+        performance.now() - started < 25_000,
+        `${what}: ${this.entries.length} entries, ends ${this.ends.join()}, alarms ${this.alarms.join()}`,
+      );
     }
   }
 
@@ -82,7 +93,12 @@ class Reader {
 }
 
 function aClient(): Kafka {
-  return new Kafka({ brokers: [...connection.brokers], clientId: 'test', logLevel: logLevel.NOTHING, retry: { retries: 3 } });
+  return new Kafka({
+    brokers: [...connection.brokers],
+    clientId: 'test',
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 3 },
+  });
 }
 
 async function withAdmin<Result>(use: (admin: ReturnType<Kafka['admin']>) => Promise<Result>): Promise<Result> {
@@ -233,7 +249,11 @@ describe('eventLog.kafka', () => {
       const topic = await aTopic();
       const log = await open(topic);
       await log.append(someEntries(1));
-      const foreign = aClient().producer({ transactionalId: `foreign-${topic}`, idempotent: true, maxInFlightRequests: 1 });
+      const foreign = aClient().producer({
+        transactionalId: `foreign-${topic}`,
+        idempotent: true,
+        maxInFlightRequests: 1,
+      });
       await foreign.connect();
       const transaction = await foreign.transaction();
       await transaction.send({ topic, messages: [{ value: 'foreign' }] });
@@ -347,7 +367,10 @@ describe('eventLog.kafka', () => {
         keys.filter((key) => isAcknowledged.has(key)),
         acknowledged,
       );
-      assertEntries(await take(log, 0, end), keys.map((key) => anEncodedEntry(Number(key.slice(6)), 20_000)));
+      assertEntries(
+        await take(log, 0, end),
+        keys.map((key) => anEncodedEntry(Number(key.slice(6)), 20_000)),
+      );
       await reader.end();
     }).timeout(90_000);
 
@@ -361,12 +384,20 @@ describe('eventLog.kafka', () => {
       await producer.send(someEntries(1, 1));
       await kafka.pause();
       const sending = producer.send(someEntries(1, 2));
-      await assert.rejects(producer.send(someEntries(1, 3)), (error: unknown) => error instanceof NodeError && error.kind === 'invariant', 'A8');
+      await assert.rejects(
+        producer.send(someEntries(1, 3)),
+        (error: unknown) => error instanceof NodeError && error.kind === 'invariant',
+        'A8',
+      );
       const refused = assert.rejects(sending, hasCode('APPEND_UNKNOWN'));
       await delay(300);
       await producer.close();
       await refused;
-      await assert.rejects(producer.send(someEntries(1, 3)), (error: unknown) => error instanceof NodeError && error.kind === 'invariant', 'A7');
+      await assert.rejects(
+        producer.send(someEntries(1, 3)),
+        (error: unknown) => error instanceof NodeError && error.kind === 'invariant',
+        'A7',
+      );
       await kafka.resume();
       const fresh = log.openProducer();
       await fresh.send(someEntries(1, 4));
@@ -406,7 +437,8 @@ describe('eventLog.kafka', () => {
 
     it('is refused when it is weaker than configured, with every difference', async () => {
       const topic = `weak-${randomBytes(4).toString('hex')}`;
-      await withAdmin((admin) => admin.createTopics({
+      await withAdmin((admin) =>
+        admin.createTopics({
           topics: [
             {
               topic,
@@ -423,7 +455,12 @@ describe('eventLog.kafka', () => {
       );
       await assert.rejects(open(topic), (error: unknown) => {
         assert.ok(error instanceof NodeError && error.code === 'TOPIC_SETTINGS');
-        for (const what of ['number of partitions is 2', 'retention.ms is 604800000', 'max.message.bytes is 1000000', 'cleanup.policy is compact']) {
+        for (const what of [
+          'number of partitions is 2',
+          'retention.ms is 604800000',
+          'max.message.bytes is 1000000',
+          'cleanup.policy is compact',
+        ]) {
           assert.ok(error.message.includes(what), `${what} in ${error.message}`);
         }
         return true;
@@ -445,10 +482,17 @@ describe('eventLog.kafka', () => {
           'max.message.bytes': '16777216',
         }),
       );
-      assert.deepEqual(topicDifferences({ partitions: 1, replicas: 5, config }, { replicationFactor: 3, minInsyncReplicas: 2 }), []);
-      assert.deepEqual(topicDifferences({ partitions: 1, replicas: 5, config: new Map([...config, ['cleanup.policy', 'compact']]) }, { replicationFactor: 3, minInsyncReplicas: 2 }), [
-        'cleanup.policy is compact, configured delete',
-      ]);
+      assert.deepEqual(
+        topicDifferences({ partitions: 1, replicas: 5, config }, { replicationFactor: 3, minInsyncReplicas: 2 }),
+        [],
+      );
+      assert.deepEqual(
+        topicDifferences(
+          { partitions: 1, replicas: 5, config: new Map([...config, ['cleanup.policy', 'compact']]) },
+          { replicationFactor: 3, minInsyncReplicas: 2 },
+        ),
+        ['cleanup.policy is compact, configured delete'],
+      );
     });
   });
 

@@ -146,7 +146,10 @@ describe('eventLog.embedded', () => {
       assert.equal(end, 2 * sizes.filter((size) => size <= cut).length, `cut at ${cut} of ${full}`);
       seenEnds.add(end);
       if (end > 0) {
-        assertEntries(await take(survivor, 0, end), Array.from({ length: end }, (_, i) => anEncodedEntry(i, 90_000)));
+        assertEntries(
+          await take(survivor, 0, end),
+          Array.from({ length: end }, (_, i) => anEncodedEntry(i, 90_000)),
+        );
       }
       await survivor.close();
       rmSync(copy, { recursive: true, force: true });

@@ -42,7 +42,14 @@ class Process {
     name: string,
     log: MemoryEventLog,
     clock: FakeClock,
-    options: { nodeId?: Bytes; mayLead?: boolean; checkLog?: () => Promise<void>; seed?: number; firstClaim?: Bytes; maxAheadBlocks?: number } = {},
+    options: {
+      nodeId?: Bytes;
+      mayLead?: boolean;
+      checkLog?: () => Promise<void>;
+      seed?: number;
+      firstClaim?: Bytes;
+      maxAheadBlocks?: number;
+    } = {},
   ) {
     this.name = name;
     this.#log = log;
@@ -93,7 +100,10 @@ class Process {
     const leadership = this.manager.current();
     assert.ok(leadership !== undefined, `${this.name} leads`);
     const height = leadership.head.height + 1;
-    return leadership.append({ record: aBlockRecord(height, { nodeVersion: content, blockOutputHash: contentHash(content) }), payload: content });
+    return leadership.append({
+      record: aBlockRecord(height, { nodeVersion: content, blockOutputHash: contentHash(content) }),
+      payload: content,
+    });
   }
 
   #process(logEntry: LogEntry): void {
@@ -127,11 +137,11 @@ interface World {
   readonly log: MemoryEventLog;
   /** Fates of the next sends; `DELIVERED` when there are no more. */
   readonly fates: AppendFate[];
-  process(name: string, options?: ConstructorParameters<typeof Process>[3]): Process;
+  readonly process: (name: string, options?: ConstructorParameters<typeof Process>[3]) => Process;
   /** Everybody reads until nothing more happens. */
-  run(...processes: Process[]): Promise<void>;
+  readonly run: (...processes: Process[]) => Promise<void>;
   /** Time passes in small steps while everybody reads. */
-  pass(ms: number, ...processes: Process[]): Promise<void>;
+  readonly pass: (ms: number, ...processes: Process[]) => Promise<void>;
 }
 
 function aWorld(options: Omit<MemoryLogOptions, 'clock' | 'fate'> = {}): World {
@@ -140,7 +150,7 @@ function aWorld(options: Omit<MemoryLogOptions, 'clock' | 'fate'> = {}): World {
   const log = new MemoryEventLog({ ...options, clock, fate: () => fates.shift() ?? DELIVERED });
   log.write(encodeEntry(aGenesis()));
   const run = async (...processes: Process[]): Promise<void> => {
-    for (let end = -1; end !== log.visible(0).length; ) {
+    for (let end = -1; end !== log.visible(0).length;) {
       end = log.visible(0).length;
       for (const process of processes) process.read();
       await settle();
@@ -305,7 +315,12 @@ describe('leadership', () => {
       answers[i]?.();
       await settle();
     }
-    assert.deepEqual(sends.slice(1), [['Block/1'], ['Block/2', 'Block/3', 'Block/4'], ['Block/5', 'Block/6'], ['Block/7', 'Block/8']]);
+    assert.deepEqual(sends.slice(1), [
+      ['Block/1'],
+      ['Block/2', 'Block/3', 'Block/4'],
+      ['Block/5', 'Block/6'],
+      ['Block/7', 'Block/8'],
+    ]);
     let hasRoom = false;
     void leadership.whenRoom().then(() => {
       hasRoom = true;
@@ -425,7 +440,9 @@ describe('leadership', () => {
     assert.equal(third.manager.current()?.epoch, 3n);
 
     // Another leader: rejected.
-    const stale = encodeEntry(anEpochStarted({ epoch: 2n, claim: filled(0x77, 16), head: { height: 1n, parent: contentHash('A1') } }));
+    const stale = encodeEntry(
+      anEpochStarted({ epoch: 2n, claim: filled(0x77, 16), head: { height: 1n, parent: contentHash('A1') } }),
+    );
     log.write(stale);
     await run(third);
     assert.ok(third.leads);
@@ -565,7 +582,10 @@ describe('leadership', () => {
     assert.deepEqual(clone.ownAccepted, []);
     assert.deepEqual(accepted(log), { blocks: ['1 one'], epochs: 2 });
     assert.equal([a, clone].filter(({ leads }) => leads).length, 1);
-    assert.equal(new Set([...a.claims.slice(1), ...clone.claims].map(bytesKey)).size, a.claims.length - 1 + clone.claims.length);
+    assert.equal(
+      new Set([...a.claims.slice(1), ...clone.claims].map(bytesKey)).size,
+      a.claims.length - 1 + clone.claims.length,
+    );
   });
 
   it('T10: garbage, foreign and stale entries stop nobody', async () => {
@@ -602,7 +622,10 @@ describe('leadership', () => {
   });
 
   it('T13 variant: two machines with one node id, or two mains: no duel, timers decide', async () => {
-    for (const names of [['A', 'A'], ['A', 'B']] as const) {
+    for (const names of [
+      ['A', 'A'],
+      ['A', 'B'],
+    ] as const) {
       const { log, process, run, pass } = aWorld();
       const first = process(names[0], { seed: 11 });
       await run(first);
@@ -722,7 +745,8 @@ describe('leadership', () => {
       for (let step = 0; step < 60; step++) {
         for (const process of processes) {
           if (chance() < 0.7) process.read(Math.floor(chance() * 5));
-          if (process.leads && (process.manager.current()?.room ?? 0) > 0 && chance() < 0.6) process.build(`${process.name}${seed}.${step}`);
+          if (process.leads && (process.manager.current()?.room ?? 0) > 0 && chance() < 0.6)
+            process.build(`${process.name}${seed}.${step}`);
         }
         if (log.held.length > 0 && chance() < 0.3) log.held[Math.floor(chance() * log.held.length)]?.release();
         if (chance() < 0.05) {
@@ -752,7 +776,10 @@ describe('leadership', () => {
       }
       const after = accepted(log);
       assert.ok(after.blocks.length > before.blocks.length, `seed ${seed}: a block is accepted`);
-      assert.ok(after.epochs - before.epochs <= inFlight + processes.length + 1, `seed ${seed}: ${after.epochs - before.epochs} epochs, ${inFlight} in flight`);
+      assert.ok(
+        after.epochs - before.epochs <= inFlight + processes.length + 1,
+        `seed ${seed}: ${after.epochs - before.epochs} epochs, ${inFlight} in flight`,
+      );
       // Nobody ever published anything but what the log accepted.
       for (const process of [...processes, ...retired]) {
         assert.deepEqual(process.published, after.blocks.slice(0, process.published.length), `seed ${seed}`);
@@ -814,7 +841,10 @@ describe('leadership', () => {
       const a = process('A', { mayLead: false });
       a.read();
       const state: ChainFold = { ...a.fold, ...change };
-      assert.throws(() => a.manager.onEntry(logEntry, filled(1), entry, { verdict: 'accepted', state }, state), hasCode('ASSERTION'));
+      assert.throws(
+        () => a.manager.onEntry(logEntry, filled(1), entry, { verdict: 'accepted', state }, state),
+        hasCode('ASSERTION'),
+      );
     }
   });
 });

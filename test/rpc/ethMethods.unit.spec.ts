@@ -365,6 +365,10 @@ describe('eth methods', () => {
         ['POOL_NONCE_MAX', -32602],
         ['POOL_SENDER_NOT_EOA', -32602],
         ['POOL_FULL', -32000],
+        ['INTAKE_CLOSED', -32000],
+        ['CHAIN_NOT_READY', -32000],
+        ['RECOVERY_QUEUE_FULL', -32009],
+        ['RECOVERY_CLOSED', -32000],
       ];
       for (const [code, rpcCode] of rows) {
         chain.submit = () => Promise.reject(new NodeError('fatal', `text of ${code}`, { code }));
@@ -449,6 +453,21 @@ describe('eth methods', () => {
       await fails('eth_getStorageAt', [ADDRESS], -32602, /argument 1/);
       await fails('eth_getStorageAt', [ADDRESS, `0x1${'0'.repeat(64)}`], -32602, /at most 32 bytes/);
       await fails('eth_getStorageAt', [ADDRESS, 0], -32602, /expected a hex string/);
+    });
+
+    it('passes on that the state of a block is not there (any more)', async () => {
+      const backend = chain.backend();
+      const late = await start({
+        backend: {
+          ...backend,
+          state: {
+            ...backend.state,
+            account: () => Promise.reject(new NodeError('fatal', 'block 3 not found', { code: 'BLOCK_NOT_FOUND' })),
+          },
+        },
+      });
+      const { error } = await late.call('eth_getBalance', ADDRESS);
+      assert.deepEqual(error, { code: -32001, message: 'block 3 not found' });
     });
 
     it('reports a store without the code of an account', async () => {

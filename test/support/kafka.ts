@@ -41,7 +41,9 @@ export async function startKafka(): Promise<TestKafka> {
   if (brokers !== undefined && brokers !== '') return givenKafka(brokers.split(','));
   if (await hasContainerEngine()) return startContainers();
   if (await hasJavaAndMaven()) return startJars();
-  throw new KafkaUnavailable('no Kafka for this test: set KAFKA_BROKERS, start a container engine, or install Java 17 and Maven');
+  throw new KafkaUnavailable(
+    'no Kafka for this test: set KAFKA_BROKERS, start a container engine, or install Java 17 and Maven',
+  );
 }
 
 function givenKafka(brokers: readonly string[]): TestKafka {
@@ -74,10 +76,9 @@ async function startContainers(): Promise<TestKafka> {
   const [port] = await freePorts(1);
   if (port === undefined) throw new KafkaUnavailable('no free port');
   const environment = Object.fromEntries(
-    Object.entries(brokerProperties({ port, controllerPort: 9093, host: '0.0.0.0', advertisedHost: 'localhost' })).map(([name, value]) => [
-      `KAFKA_${name.toUpperCase().replaceAll('.', '_')}`,
-      value,
-    ]),
+    Object.entries(brokerProperties({ port, controllerPort: 9093, host: '0.0.0.0', advertisedHost: 'localhost' })).map(
+      ([name, value]) => [`KAFKA_${name.toUpperCase().replaceAll('.', '_')}`, value],
+    ),
   );
   const container = await new GenericContainer(`apache/kafka:${KAFKA_VERSION}`)
     .withEnvironment({ ...environment, KAFKA_HEAP_OPTS: '-Xms256m -Xmx256m' })
@@ -128,7 +129,10 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
     <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>${KAFKA_VERSION}</version>
       <exclusions>
         ${['connect-runtime', 'connect-api', 'connect-json', 'connect-transforms']
-          .map((artifact) => `<exclusion><groupId>org.apache.kafka</groupId><artifactId>${artifact}</artifactId></exclusion>`)
+          .map(
+            (artifact) =>
+              `<exclusion><groupId>org.apache.kafka</groupId><artifactId>${artifact}</artifactId></exclusion>`,
+          )
           .join('\n        ')}
       </exclusions></dependency>
     <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.4</version></dependency>
@@ -186,12 +190,27 @@ async function kafkaHome(): Promise<string> {
   const home = await cached(`kafka-${KAFKA_VERSION}`, async (folder) => {
     writeFileSync(join(folder, 'pom.xml'), POM);
     writeFileSync(join(folder, 'log4j2.properties'), LOG_PROPERTIES);
-    await run('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${join(folder, 'libs')}`], { cwd: folder });
+    await run(
+      'mvn',
+      [
+        '-q',
+        '-B',
+        'dependency:copy-dependencies',
+        '-DincludeScope=runtime',
+        `-DoutputDirectory=${join(folder, 'libs')}`,
+      ],
+      { cwd: folder },
+    );
   });
   // The archive of loaded classes holds the paths of the jars, so it is made in place; without it starting takes seconds more.
   if (!existsSync(join(home, 'app.jsa'))) {
     const archive = join(home, `app.${process.pid}.jsa`);
-    const broker = new JarBroker(home, await freePorts(2), mkdtempSync(join(tmpdir(), 'reprise-kafka-')), `-XX:ArchiveClassesAtExit=${archive}`);
+    const broker = new JarBroker(
+      home,
+      await freePorts(2),
+      mkdtempSync(join(tmpdir(), 'reprise-kafka-')),
+      `-XX:ArchiveClassesAtExit=${archive}`,
+    );
     await broker.start();
     await broker.end('SIGTERM');
     broker.deleteData();
@@ -203,7 +222,12 @@ async function kafkaHome(): Promise<string> {
 async function startJars(): Promise<TestKafka> {
   const home = await kafkaHome();
   const ports = await freePorts(2);
-  const broker = new JarBroker(home, ports, mkdtempSync(join(tmpdir(), 'reprise-kafka-')), `-XX:SharedArchiveFile=${join(home, 'app.jsa')}`);
+  const broker = new JarBroker(
+    home,
+    ports,
+    mkdtempSync(join(tmpdir(), 'reprise-kafka-')),
+    `-XX:SharedArchiveFile=${join(home, 'app.jsa')}`,
+  );
   await broker.start();
   let registry: Java | undefined;
   const startRegistry = async (): Promise<string> => {
@@ -211,7 +235,13 @@ async function startJars(): Promise<TestKafka> {
     const [port] = await freePorts(1);
     const url = `http://127.0.0.1:${port}${REGISTRY_PATH}`;
     registry = new Java([
-      ...['-Xmx192m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Dquarkus.http.host=127.0.0.1', `-Dquarkus.http.port=${port}`],
+      ...[
+        '-Xmx192m',
+        '-XX:TieredStopAtLevel=1',
+        '-XX:+UseSerialGC',
+        '-Dquarkus.http.host=127.0.0.1',
+        `-Dquarkus.http.port=${port}`,
+      ],
       ...['-jar', join(jars, `apicurio-registry-app-${REGISTRY_VERSION}-runner.jar`)],
     ]);
     await registry.ready(async () => (await fetch(`${url}/subjects`)).ok);
@@ -236,13 +266,30 @@ async function registryHome(): Promise<string> {
   return cached(`apicurio-${REGISTRY_VERSION}`, async (folder) => {
     const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1';
     await run('mvn', ['-q', '-B', `${plugin}:get`, '-Dtransitive=false', `-Dartifact=${artifact}`]);
-    await run('mvn', ['-q', '-B', `${plugin}:copy`, `-Dartifact=${artifact}`, `-DoutputDirectory=${folder}`, '-Dmdep.useBaseVersion=true']);
+    await run('mvn', [
+      '-q',
+      '-B',
+      `${plugin}:copy`,
+      `-Dartifact=${artifact}`,
+      `-DoutputDirectory=${folder}`,
+      '-Dmdep.useBaseVersion=true',
+    ]);
     await run('tar', ['xzf', join(folder, `apicurio-registry-app-${REGISTRY_VERSION}-all.tar.gz`), '-C', folder]);
     rmSync(join(folder, `apicurio-registry-app-${REGISTRY_VERSION}-all.tar.gz`));
   });
 }
 
-function brokerProperties({ port, controllerPort, host, advertisedHost }: { port: number; controllerPort: number; host: string; advertisedHost: string }): Record<string, string> {
+function brokerProperties({
+  port,
+  controllerPort,
+  host,
+  advertisedHost,
+}: {
+  port: number;
+  controllerPort: number;
+  host: string;
+  advertisedHost: string;
+}): Record<string, string> {
   return {
     'process.roles': 'broker,controller',
     'node.id': '1',
@@ -277,8 +324,17 @@ class JarBroker {
 
   constructor(home: string, [port = 0, controllerPort = 0]: readonly number[], data: string, archiveOption: string) {
     this.#data = data;
-    this.#options = [...JVM, archiveOption, `-Dlog4j2.configurationFile=file:${join(home, 'log4j2.properties')}`, '-cp', join(home, 'libs', '*')];
-    const properties = { ...brokerProperties({ port, controllerPort, host: '127.0.0.1', advertisedHost: '127.0.0.1' }), 'log.dirs': join(data, 'logs') };
+    this.#options = [
+      ...JVM,
+      archiveOption,
+      `-Dlog4j2.configurationFile=file:${join(home, 'log4j2.properties')}`,
+      '-cp',
+      join(home, 'libs', '*'),
+    ];
+    const properties = {
+      ...brokerProperties({ port, controllerPort, host: '127.0.0.1', advertisedHost: '127.0.0.1' }),
+      'log.dirs': join(data, 'logs'),
+    };
     const text = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`);
     writeFileSync(this.#properties, text.join(''));
   }
@@ -290,7 +346,15 @@ class JarBroker {
   async start(): Promise<void> {
     if (!existsSync(join(this.#data, 'logs'))) {
       const format = this.#options.filter((option) => !option.startsWith('-XX:ArchiveClassesAtExit'));
-      await run('java', [...format, 'kafka.tools.StorageTool', 'format', '-t', 'AAAAAAAAAAAAAAAAAAAAAQ', '-c', this.#properties]);
+      await run('java', [
+        ...format,
+        'kafka.tools.StorageTool',
+        'format',
+        '-t',
+        'AAAAAAAAAAAAAAAAAAAAAQ',
+        '-c',
+        this.#properties,
+      ]);
     }
     this.#java = new Java([...this.#options, 'kafka.Kafka', this.#properties]);
     await this.#java.ready(async (output) => output.includes('Kafka Server started'));
@@ -323,7 +387,10 @@ class Java {
       });
     }
     // Waits for the end of its input, which comes when this process is gone, and ends Java by its id then.
-    this.#guard = spawn('sh', ['-c', 'cat >/dev/null; kill -9 "$0" 2>/dev/null', String(this.#process.pid)], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+    this.#guard = spawn('sh', ['-c', 'cat >/dev/null; kill -9 "$0" 2>/dev/null', String(this.#process.pid)], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    });
     this.#guard.unref();
   }
 
@@ -366,7 +433,7 @@ async function freePorts(count: number): Promise<number[]> {
 
 async function portAnswers(port: number): Promise<void> {
   const { connect } = await import('node:net');
-  for (const until = Date.now() + START_TIMEOUT_MS; Date.now() < until; ) {
+  for (const until = Date.now() + START_TIMEOUT_MS; Date.now() < until;) {
     const isOpen = await new Promise<boolean>((resolve) => {
       const socket = connect(port, '127.0.0.1');
       socket.once('connect', () => resolve(true)).once('error', () => resolve(false));

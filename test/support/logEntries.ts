@@ -118,7 +118,13 @@ export function oneOfEachKind(): Entry[] {
     aBlock(1),
     aBlock(u64Max, {
       record: aBlockRecord(u64Max, {
-        context: { ...aBlockRecord(u64Max).context, eip1559BaseFee: 2n ** 256n - 1n, pubdataPrice: 0n, nativePrice: 256n, mixHash: 1n },
+        context: {
+          ...aBlockRecord(u64Max).context,
+          eip1559BaseFee: 2n ** 256n - 1n,
+          pubdataPrice: 0n,
+          nativePrice: 256n,
+          mixHash: 1n,
+        },
         transactions: [new Uint8Array(0), filled(0xbb, 64), filled(0xcc, 9000)],
         nodeVersion: '0.4.0-non-semver-compat é',
       }),
@@ -166,6 +172,14 @@ export function oneOfEachKind(): Entry[] {
       proof: { key: '', hash: filled(0) },
       replaces: undefined,
     },
-    { kind: 'L1Progress', ...owned, committed: 4n, proved: 3n, executed: 2n, l1BlockNumber: 19_000_000n, l1BlockHash: filled(0x71) },
+    {
+      kind: 'L1Progress',
+      ...owned,
+      committed: 4n,
+      proved: 3n,
+      executed: 2n,
+      l1BlockNumber: 19_000_000n,
+      l1BlockHash: filled(0x71),
+    },
   ];
 }
