@@ -18,6 +18,7 @@ import type { RepositoriesReader } from './projections/repositoriesReader.ts';
 import type { RpcBackend } from './rpc/backend.ts';
 import { RPC_CODE, RpcError } from './rpc/errors.ts';
 import { startRpcServer } from './rpc/server.ts';
+import type { SimulatorOptions } from './rpc/simulator.ts';
 import { type NodeStatus, startStatusServer } from './rpc/status.ts';
 import type { AcceptedBlock, ChainStatus } from './workers/chain.ts';
 import { configuredBaseFee, configuredChainId } from './workers/chainSettings.ts';
@@ -264,6 +265,8 @@ class NodeView {
   #checkCaughtUp(): void {
     // A new chain gets its first block, with the genesis upgrade, from its main node at once.
     const wanted = this.#config.nodeRole === 'main' ? Math.max(1, this.#logHead) : this.#logHead;
+    // A chain starts with block 1, which makes the development account rich.
+    if (this.#config.nodeRole === 'main' && this.#logHead < 1) return;
     const isCurrent = [...this.#projections.values()].every(({ height }) => height >= wanted);
     if (this.#hasCaughtUp && this.#projections.size > 0 && isCurrent) this.#caughtUp.resolve();
   }
@@ -373,7 +376,7 @@ function listenToThreads({
   metrics: ReturnType<typeof createMetrics>;
   logger: Logger;
 }): void {
-  const { chain, projections } = threads;
+  const { chain, projections, rpc } = threads;
   chain.on<AcceptedBlock>('accepted', (block) => {
     view.accepted(block);
     recordAccepted(metrics, block);
@@ -409,6 +412,10 @@ function listenToThreads({
     metrics.log.appends.inc({ result });
     if (seconds !== undefined) metrics.log.appendSeconds.observe(seconds);
   });
+  rpc.on<Parameters<NonNullable<SimulatorOptions['onSimulated']>>[0]>('simulated', ({ kind, seconds, runs }) => {
+    metrics.rpc.evmSeconds.observe({ kind }, seconds);
+    if (kind === 'estimate') metrics.rpc.estimateIterations.observe(runs);
+  });
   projections.on<ProjectionsEvents['applied']>('applied', (run) => {
     view.projection(run.projection, { height: run.height });
     recordApplied(metrics, run, view.logHead, Date.now() / 1000);
@@ -438,7 +445,7 @@ interface BackendParts {
 function createBackend({ config, view, threads, chain, nodeVersion, recover }: BackendParts): RpcBackend {
   const stateService = threads.chain.remote<StateService>('state');
   const { nodeRole, generalMainNodeRpcUrl } = config;
-  const local = localPool(chain, recover, () => view.chain?.mempool ?? { pending: 0, queued: 0 });
+  const local = localPool(chain, recover);
   return {
     get chain() {
       const { genesis } = view;

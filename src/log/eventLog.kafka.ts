@@ -224,9 +224,9 @@ export class KafkaEventLog implements EventLog {
           await consumer.run({
             autoCommit: false,
             eachBatchAutoResolve: false,
-            eachBatch: async ({ batch, isStale }) => {
-              const [message] = batch.messages;
-              if (message === undefined || isStale()) return;
+            eachBatch: async (payload) => {
+              const [message] = payload.batch.messages;
+              if (message === undefined || payload.isStale()) return;
               // Anything else than what was asked for: the client was reset because the position does not exist.
               settle(Number(message.offset) === position ? toLogEntry(message) : undefined);
             },
@@ -537,8 +537,9 @@ class KafkaReader {
   }
 
   async #onBatch(payload: EachBatchPayload, generation: number): Promise<void> {
-    const { batch, resolveOffset, heartbeat, isRunning, isStale } = payload;
-    const isOld = (): boolean => generation !== this.#generation || this.#isDone || !isRunning() || isStale();
+    const { batch } = payload;
+    const isOld = (): boolean =>
+      generation !== this.#generation || this.#isDone || !payload.isRunning() || payload.isStale();
     for (const message of batch.messages) {
       if (isOld()) return;
       const offset = Number(message.offset);
@@ -548,14 +549,14 @@ class KafkaReader {
         return;
       }
       if (offset > this.#expected && !(await this.#acceptsGap(offset, generation))) return;
-      await this.#whenRoom(message, heartbeat, isOld);
+      await this.#whenRoom(message, payload, isOld);
       if (isOld()) return;
       if (offset < this.#expected) continue;
       assert(offset === this.#expected, `offset ${offset} was delivered where ${this.#expected} was expected (A9)`);
       this.#deliver(toLogEntry(message));
-      resolveOffset(message.offset);
+      payload.resolveOffset(message.offset);
     }
-    await heartbeat();
+    await payload.heartbeat();
     if (!isOld() && this.#expected >= Number(batch.highWatermark)) this.#announceEnd();
   }
 
@@ -580,14 +581,14 @@ class KafkaReader {
     this.#arrived.wake();
   }
 
-  async #whenRoom(message: KafkaMessage, heartbeat: () => Promise<void>, isOld: () => boolean): Promise<void> {
+  async #whenRoom(message: KafkaMessage, payload: EachBatchPayload, isOld: () => boolean): Promise<void> {
     const sizeBytes = message.value?.length ?? 0;
     const isFull = (): boolean =>
       this.#queue.length >= QUEUE_LIMIT_ENTRIES ||
       (this.#queue.length > 0 && this.#queuedBytes + sizeBytes > QUEUE_LIMIT_BYTES);
     while (isFull() && !isOld()) {
       await this.#room.wait(this.#stop, CONSUMER.heartbeatInterval);
-      await heartbeat();
+      await payload.heartbeat();
     }
   }
 

@@ -41,6 +41,11 @@ const GAS_PER_PUBDATA_MAX = (1n << 32n) - 1n;
 
 /** The account that tests and tools use; its key is public (spec: acceptance 1). */
 export const RICH_ACCOUNT: Bytes = fromHex('0x36615cf349d7f6344891b1e7ca7c72883f5dc049');
+/**
+ * Who asked for its deposit: the first account of a development L1. Not the rich account itself, as clients look for
+ * replaced transactions by sender and nonce, and would take this one, of nonce 0, for the account's first own.
+ */
+const DEPOSITOR: Bytes = fromHex('0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266');
 /** wei */
 export const RICH_ACCOUNT_DEPOSIT = 1_000_000n * 10n ** 18n;
 
@@ -239,7 +244,7 @@ export class DevelopmentL1Source implements L1Source {
 /** A plain deposit of RICH_ACCOUNT_DEPOSIT to RICH_ACCOUNT. */
 export function richAccountRequest(): L1Request {
   return {
-    initiator: RICH_ACCOUNT,
+    initiator: DEPOSITOR,
     to: RICH_ACCOUNT,
     gasLimit: DEPOSIT_GAS_LIMIT,
     maxFeePerGas: DEPOSIT_GAS_PRICE,

@@ -285,8 +285,10 @@ export class Chain {
     return this.#store.journalEnd;
   }
 
+  /** Of the journal, also while the log is still being compared with the checkpoint. */
   logId(): Bytes | undefined {
-    return this.#pipeline.fold.logId;
+    const { checkpoint } = this.#store;
+    return checkpoint === undefined ? this.#pipeline.fold.logId : decodeCheckpoint(checkpoint).logId;
   }
 
   /** A projection moved: intake depends on how far the slowest one is behind. */

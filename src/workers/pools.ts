@@ -9,11 +9,7 @@ import type { Remote } from './threadPort.ts';
 const FORWARD_TIMEOUT_MS = 10_000;
 
 /** @param recover sender of an EIP-2718 encoding */
-export function localPool(
-  chain: Remote<ChainService>,
-  recover: (raw: Bytes) => Promise<Bytes>,
-  status: () => { readonly pending: number; readonly queued: number },
-): Pool {
+export function localPool(chain: Remote<ChainService>, recover: (raw: Bytes) => Promise<Bytes>): Pool {
   return {
     async submit(raw) {
       try {
@@ -26,9 +22,9 @@ export function localPool(
     },
     transactionByHash: (hash) => chain.poolTransaction(hash),
     pendingNonce: (address) => chain.pendingNonce(address),
-    status: () => {
-      const { pending, queued } = status();
-      return Promise.resolve({ pending, queued });
+    async status() {
+      const { pending, queued } = (await chain.status()).mempool;
+      return { pending, queued };
     },
   };
 }

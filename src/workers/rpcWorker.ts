@@ -22,6 +22,7 @@ const simulator = createSimulator({
   state: remoteState(state),
   blockContext: (height) => state.blockContext(height),
   timeoutMs: config.rpcCallTimeoutMs,
+  onSimulated: (facts) => main.emit('simulated', facts),
 });
 main.serve<SimulationService>('simulation', { simulate: (call) => simulator.simulate(call) });
 main.emit('ready', undefined);

@@ -16,6 +16,7 @@ import {
   parseEther,
   parseEventLogs,
   toFunctionSelector,
+  toHex as toHexQuantity,
 } from 'viem';
 import {
   CHAIN_ID,
@@ -120,16 +121,27 @@ describe('clients', function () {
   });
 
   it('indexes an L2 transaction by sender and nonce although a deposit of the same account has that queue id (X8)', async () => {
-    // The rich account's deposit has queue id 0; this is its first transaction.
-    const hash = await viem.wallet.sendTransaction({ to: RECIPIENT, value: 1n });
-    await receiptOf(hash);
-    const found = await rpc<JsonRecord>(url, 'eth_getTransactionBySenderAndNonce', [RICH.address, '0x0']);
-    assert.equal(found['hash'], hash);
-    assert.equal(found['type'], '0x2');
-    const [deposit] = (await rpc<JsonRecord[]>(url, 'eth_getBlockReceipts', ['0x1'])).slice(1);
-    assert.equal(deposit?.['type'], '0x7f');
-    const priority = await rpc<JsonRecord>(url, 'eth_getTransactionByHash', [deposit?.['transactionHash']]);
-    assert.deepEqual([priority['from'], priority['nonce']], [RICH.address.toLowerCase(), '0x0']);
+    const account = anAccount();
+    const [deposit] = requestOnL1(node.dataPath, [
+      anL1Request(account.address, account.address, { value: parseEther('1') }),
+    ]);
+    assert.ok(deposit);
+    assert.equal((await rawReceipt(deposit.hash))['status'], '0x1');
+    const count = Number(deposit.id) + 1;
+    const fields = { chainId: CHAIN_ID, type: 'legacy', gas: 100_000n, gasPrice: 10_000n, to: RECIPIENT } as const;
+    const raws = await Promise.all(
+      Array.from({ length: count }, (_value, nonce) => account.signTransaction({ ...fields, nonce })),
+    );
+    const hash = (await submitAll(url, raws)).at(-1);
+    assert.ok(hash);
+    await rawReceipt(hash);
+    const found = await rpc<JsonRecord>(url, 'eth_getTransactionBySenderAndNonce', [
+      account.address,
+      toHexQuantity(deposit.id),
+    ]);
+    assert.deepEqual([found['hash'], found['type']], [hash, '0x0']);
+    const priority = await rpc<JsonRecord>(url, 'eth_getTransactionByHash', [deposit.hash]);
+    assert.deepEqual([priority['from'], priority['nonce']], [account.address.toLowerCase(), toHexQuantity(deposit.id)]);
   });
 
   describe('an ERC-20', () => {
@@ -167,7 +179,7 @@ describe('clients', function () {
       );
       assert.equal(found[0]?.transactionHash, transfer.transactionHash);
 
-      const refused = await token.simulate.transfer([RECIPIENT, SUPPLY]).then(
+      const refused = await token.simulate.transfer([RECIPIENT, SUPPLY], { account: RICH }).then(
         () => undefined,
         (error: unknown) => error,
       );
@@ -641,8 +653,13 @@ describe('clients', function () {
         0n,
       );
       // viem's deployless call runs a contract that is nowhere.
-      const { data } = await viem.reader.call({ code: selfBalance, data: '0x' });
-      assert.equal(data, ZERO_WORD);
+      const initCode = encodeDeployData({
+        abi: TOKEN_ABI,
+        bytecode: testContract('TestERC20').bytecode,
+        args: [SUPPLY, 'Nowhere', 'NWH'],
+      });
+      const { data } = await viem.reader.call({ code: initCode, data: supply });
+      assert.equal(BigInt(data ?? '0x0'), SUPPLY);
       const rich = { from: to, to: RECIPIENT, value: '0xde0b6b3a7640000' };
       assert.match((await failure(rich)).message, /insufficient funds/);
       assert.equal(await call(rich, 'latest', { [to]: { balance: '0xde0b6b3a7640000' } }), '0x');

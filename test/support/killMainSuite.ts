@@ -22,7 +22,7 @@ import type { ClientRecord, ClientReport, ClientSettings } from './recordingClie
 const KILLS = 20;
 const PENDING_MIN = 100;
 /** Long enough to see an entry in the log, ask the node, and kill it, before it reads the entry. */
-const READ_DELAY = '300ms';
+const READ_DELAY = '200ms';
 const PROJECTIONS = ['repositories'] as const;
 
 export interface KillableLog {
