@@ -43,7 +43,7 @@ const SETTINGS = {
  * Every contract in the `.sol` files of `contracts/<folder>`, by name.
  * @throws NodeError SOLIDITY_ERROR with the compiler's messages; warnings count
  */
-export function compileFolder(folder: 'l2' | 'test'): ReadonlyMap<string, CompiledContract> {
+export function compileFolder(folder: 'l1' | 'l2' | 'test'): ReadonlyMap<string, CompiledContract> {
   const directory = new URL(`./${folder}/`, import.meta.url);
   const files = readdirSync(directory).filter((file) => file.endsWith('.sol'));
   const sources = Object.fromEntries(

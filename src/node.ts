@@ -265,8 +265,6 @@ class NodeView {
   #checkCaughtUp(): void {
     // A new chain gets its first block, with the genesis upgrade, from its main node at once.
     const wanted = this.#config.nodeRole === 'main' ? Math.max(1, this.#logHead) : this.#logHead;
-    // A chain starts with block 1, which makes the development account rich.
-    if (this.#config.nodeRole === 'main' && this.#logHead < 1) return;
     const isCurrent = [...this.#projections.values()].every(({ height }) => height >= wanted);
     if (this.#hasCaughtUp && this.#projections.size > 0 && isCurrent) this.#caughtUp.resolve();
   }

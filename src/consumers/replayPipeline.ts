@@ -5,7 +5,14 @@
 import { type Bytes, equalBytes, toHex } from '../common/bytes.ts';
 import { NodeError, assert } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
-import { type ChainFold, EMPTY_FOLD, type FoldResult, type Software, foldChain } from '../log/chainFold.ts';
+import {
+  AcceptedHashes,
+  type ChainFold,
+  EMPTY_FOLD,
+  type FoldResult,
+  type Software,
+  foldChain,
+} from '../log/chainFold.ts';
 import type { BlockEntry, Entry, GenesisEntry } from '../log/entry.ts';
 import { decodeEntry, encodeEntry, entryHash } from '../log/entryCodec.ts';
 import { type EventLog, type LogEntry, isCaughtUp } from '../log/eventLog.ts';
@@ -68,14 +75,12 @@ interface Prepared {
 
 /** Genesis is written in schema 1 for ever (log-protocol 2). */
 const GENESIS_SCHEMA = 1;
-/** Hashes of accepted entries that are remembered to tell a copy from garbage. */
-const REMEMBERED_HASHES = 1_024;
 
 export class ReplayPipeline<Built extends ExecutedBlock> {
   readonly #options: ReplayPipelineOptions<Built>;
   #fold: ChainFold = EMPTY_FOLD;
   #position = -1;
-  readonly #acceptedHashes = new Set<string>();
+  readonly #acceptedHashes = new AcceptedHashes();
   #isGenesisAppended = false;
 
   constructor(options: ReplayPipelineOptions<Built>) {
@@ -155,7 +160,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     const { logEntry, entry, hash } = prepared;
     const { software, chainId, leadership, metrics, logger } = this.#options;
     assert(logEntry.position > this.#position, `entry ${logEntry.position} delivered after ${this.#position}`);
-    const isCopy = this.#acceptedHashes.has(toHex(hash));
+    const isCopy = this.#acceptedHashes.has(hash);
     const result = foldChain(this.#fold, entry, software, chainId, isCopy);
     metrics.entryRead(logEntry.position, result, entry, logEntry.bytes.length);
     if (result.verdict === 'stop') throw this.#stopError(result, logEntry);
@@ -170,7 +175,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     }
     assert(entry !== undefined, 'an entry was accepted that does not decode');
     this.#fold = result.state;
-    this.#remember(hash);
+    this.#acceptedHashes.add(hash);
     if (entry.kind === 'Genesis') await this.#applyGenesis(entry, logEntry, hash);
     if (entry.kind === 'Block') {
       const own = leadership.onEntry(logEntry, hash, entry, result, this.#fold);
@@ -269,16 +274,6 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     const { logId } = this.#fold;
     assert(logId !== undefined, 'a checkpoint before genesis');
     return encodeCheckpoint({ logId, position: this.#position, entryHash: hash, fold: this.#fold });
-  }
-
-  #remember(hash: Bytes): void {
-    this.#acceptedHashes.add(toHex(hash));
-    if (this.#acceptedHashes.size > REMEMBERED_HASHES) {
-      for (const oldest of this.#acceptedHashes) {
-        this.#acceptedHashes.delete(oldest);
-        break;
-      }
-    }
   }
 
   #checkConfiguredChain(fold: ChainFold): void {

@@ -20,6 +20,7 @@ export function delayReads(log: EventLog, delayMs: number): EventLog {
     entryAt: (position) => log.entryAt(position),
     close: () => log.close(),
     follow: (from, signal) => late(log, from, delayMs, signal),
+    handleStrayError: (error) => log.handleStrayError?.(error) ?? false,
   };
 }
 

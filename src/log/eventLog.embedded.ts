@@ -182,6 +182,8 @@ export class EmbeddedEventLog implements EventLog {
     try {
       row = this.#statements.at.get(position);
     } catch (error) {
+      // The writer holds the file for a moment while it opens or closes: nothing new yet.
+      if (this.#isReadOnly && sqliteCode(error) === SQLITE_BUSY) return undefined;
       throw this.#ioError(`read the entry at position ${position}`, error);
     }
     if (row === undefined) return undefined;

@@ -106,7 +106,7 @@ export class KafkaEventLog implements EventLog {
   }
 
   openProducer(): Producer {
-    this.#throwIfClosed();
+    if (this.#closed.signal.aborted) return { send: () => Promise.reject(closedError()), close: async () => undefined };
     const { connection, topic, registryIds } = this.#options;
     const client = createKafka(connection, this.#logger).producer({
       idempotent: true,
@@ -290,8 +290,10 @@ class GuardedProducer implements Producer {
   readonly #connected: Promise<void>;
   /** What the client is still busy with. */
   #sending: Promise<void> | undefined;
-  readonly #dead = new AbortController();
+  #isDead = false;
   #isClosing = false;
+  /** Rejects the send that is waited for: the client may take its time to fail, and nobody waits for that. */
+  #giveUp: (error: Error) => void = () => undefined;
   /** Resolves when the client is closed and its last send has ended. */
   readonly done: Promise<void>;
   #setDone: () => void = () => undefined;
@@ -311,16 +313,19 @@ class GuardedProducer implements Producer {
   }
 
   async send(entries: readonly EncodedEntry[]): Promise<void> {
-    assert(!this.#dead.signal.aborted, 'a producer is used after its error or close (A7)');
+    assert(!this.#isDead, 'a producer is used after its error or close (A7)');
     assert(this.#sending === undefined, 'two sends at a time on one producer (A8)');
     for (const entry of entries) checkEntrySize(entry);
     const sending = this.#send(entries);
     this.#sending = sending;
     try {
-      // The client may take its time to fail; whoever gave up on it does not wait for that.
-      await Promise.race([sending, rejection(this.#dead.signal, sending)]);
+      await new Promise<void>((resolve, reject) => {
+        this.#giveUp = reject;
+        const timer = setTimeout(() => reject(new Error(`no answer in ${SEND_DEADLINE_MS} ms`)), SEND_DEADLINE_MS);
+        sending.then(resolve, reject).finally(() => clearTimeout(timer));
+      });
     } catch (error) {
-      this.#dead.abort(error);
+      this.#isDead = true;
       throw new NodeError(
         'retryable',
         `${entries.length} entries from ${entries[0]?.key} on may or may not be in ${this.#topic}: ${errorText(error)}`,
@@ -332,9 +337,10 @@ class GuardedProducer implements Producer {
   }
 
   async close(): Promise<void> {
-    if (!this.#dead.signal.aborted) this.#dead.abort(new Error('the producer was closed before the broker answered'));
+    this.#isDead = true;
     if (this.#isClosing) return;
     this.#isClosing = true;
+    this.#giveUp(new Error('the producer was closed before the broker answered'));
     // A retry inside the client connects again by itself, and so does a connect under way: close once more after both.
     const settled = Promise.allSettled([this.#connected, this.#sending]);
     const closing = this.#client.disconnect().catch(() => undefined);
@@ -347,7 +353,7 @@ class GuardedProducer implements Producer {
   async #send(entries: readonly EncodedEntry[]): Promise<void> {
     await this.#connected;
     for (const run of runsOf(entries)) {
-      if (this.#dead.signal.aborted) return;
+      if (this.#isDead) return;
       const messages = run.map(({ schema, key, bytes }) => ({
         key,
         value: withRegistryId(bytes, this.#registryIds.get(schema) ?? 0),
@@ -357,18 +363,6 @@ class GuardedProducer implements Producer {
       await this.#client.send({ topic: this.#topic, acks: -1, timeout: SEND_TIMEOUT_MS, messages });
     }
   }
-}
-
-/** Rejects at the abort, or when a send has taken too long; ends with `settled`. */
-async function rejection(dead: AbortSignal, settled: Promise<unknown>): Promise<void> {
-  const over = new AbortController();
-  settled.then(
-    () => over.abort(),
-    () => over.abort(),
-  );
-  await pause(SEND_DEADLINE_MS, AbortSignal.any([dead, over.signal]));
-  if (over.signal.aborted) return;
-  throw dead.aborted ? dead.reason : new Error(`no answer in ${SEND_DEADLINE_MS} ms`);
 }
 
 /** Follows the topic with one consumer after another. */

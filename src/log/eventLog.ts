@@ -53,6 +53,8 @@ export interface EventLog {
   /** Undefined: beyond the end, or deleted. */
   entryAt(position: number): Promise<LogEntry | undefined>;
   close(): Promise<void>;
+  /** For the thread's last resort: the uncaught error was this log's client's, and is dealt with. */
+  handleStrayError?(error: unknown): boolean;
 }
 
 /** Limit of one entry through broker, topic, producer and consumer, framing included. */

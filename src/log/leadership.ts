@@ -581,28 +581,28 @@ export class LeadershipManager<T> {
   #claim(): void {
     this.#isPreparingClaim = true;
     const fold = this.#fold;
-    this.#options.checkLog().then(
-      () => {
+    this.#options
+      .checkLog()
+      .then(() => {
         this.#isPreparingClaim = false;
         if (!this.#mayClaim()) return;
         // Something was accepted meanwhile: whoever owns the epoch now is judged again.
         if (this.#fold?.epoch === fold?.epoch && (this.#isNobodyLeading() || this.#isLifeExpired)) this.#sendClaim();
         else this.#pursue();
-      },
-      (error: unknown) => {
-        if (!(error instanceof NodeError) || error.kind !== 'retryable') {
-          if (!this.#isClosed) this.#options.onFatal(error);
-          return;
-        }
-        this.#logger.warn({ err: errorText(error) }, 'the log cannot be checked before a claim: waiting');
-        this.#cancelDelay = this.#options.clock.setTimer(this.#deadlineMs, () => {
-          this.#cancelDelay = undefined;
-          this.#isPreparingClaim = false;
-          this.#doubleDeadline();
-          this.#pursue();
-        });
-      },
-    );
+      })
+      .catch((error: unknown) => this.#onCheckFailed(error));
+  }
+
+  #onCheckFailed(error: unknown): void {
+    if (this.#isClosed) return;
+    if (!(error instanceof NodeError) || error.kind !== 'retryable') return this.#options.onFatal(error);
+    this.#logger.warn({ err: errorText(error) }, 'the log cannot be checked before a claim: waiting');
+    this.#cancelDelay = this.#options.clock.setTimer(this.#deadlineMs, () => {
+      this.#cancelDelay = undefined;
+      this.#isPreparingClaim = false;
+      this.#doubleDeadline();
+      this.#pursue();
+    });
   }
 
   #sendClaim(): void {

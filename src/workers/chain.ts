@@ -9,7 +9,7 @@ import type { Logger } from '../common/logger.ts';
 import { ReplayPipeline } from '../consumers/replayPipeline.ts';
 import type { ChainFold, FoldResult } from '../log/chainFold.ts';
 import type { Entry, GenesisEntry } from '../log/entry.ts';
-import { NEWEST_SCHEMA } from '../log/entryCodec.ts';
+import { NEWEST_RULES, NEWEST_SCHEMA } from '../log/entryCodec.ts';
 import type { EventLog } from '../log/eventLog.ts';
 import { LeadershipManager } from '../log/leadership.ts';
 import { checkLogIdentity, decodeCheckpoint } from '../log/logIdentity.ts';
@@ -29,7 +29,7 @@ import type { KeyValueStore } from '../store/keyValueStore.ts';
 import { ABSENT, type MissingKey } from '../vm/loadedState.ts';
 
 /** Newest schema and rules this software knows. */
-export const SOFTWARE = { schema: NEWEST_SCHEMA, rules: 1 } as const;
+export const SOFTWARE = { schema: NEWEST_SCHEMA, rules: NEWEST_RULES } as const;
 
 export interface ChainSettings {
   readonly mayLead: boolean;

@@ -90,11 +90,21 @@ function newGenesis(): GenesisEntry {
 /** Started at the first block that this process did not build. */
 let recovery: Recovery | undefined;
 
+/** Errors that nobody caught: the Kafka client has some; any other one ends the node. */
+let handleStrayError: ((error: unknown) => boolean) | undefined;
+process.on('uncaughtException', (error) => {
+  if (handleStrayError?.(error) !== true) fail(error);
+});
+process.on('unhandledRejection', (error) => {
+  if (handleStrayError?.(error) !== true) fail(error);
+});
+
 try {
   const log = await openLog(config, {
     logger: logger.component('log'),
     onAlarm: (code, facts) => logger.warn({ code, ...facts }, 'the log needs a look'),
   });
+  handleStrayError = (error) => log.handleStrayError?.(error) ?? false;
   const store = await openRocksStore(chainStorePath(config));
   const chain = await Chain.open(chainSettings(config, data), {
     log,

@@ -428,7 +428,7 @@ describe('clients', function () {
   });
 
   it('counts a pending transaction only under the tag pending (R2)', async () => {
-    const slow = await startNode({ sequencer_block_time: '3s' });
+    const slow = await startNode({ sequencer_block_time: '2s' });
     try {
       const account = anAccount();
       const clients = viemClients(slow.rpcUrl);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { NodeError } from '../../src/common/errors.ts';
-import { type ChainFold, EMPTY_FOLD } from '../../src/log/chainFold.ts';
+import { type ChainFold, EMPTY_FOLD, foldChain } from '../../src/log/chainFold.ts';
 import { encodeEntry, entryHash } from '../../src/log/entryCodec.ts';
 import { MemoryEventLog } from '../../src/log/eventLog.memory.ts';
 import { type Checkpoint, checkLogIdentity, decodeCheckpoint, encodeCheckpoint } from '../../src/log/logIdentity.ts';
@@ -48,6 +48,15 @@ describe('logIdentity', () => {
     assert.throws(() => decodeCheckpoint(bytes.subarray(0, 60)), isDamaged);
     assert.throws(() => decodeCheckpoint(Uint8Array.from([...bytes, 1])), isDamaged);
     assert.throws(() => decodeCheckpoint(Uint8Array.from([...bytes].with(3, 9))), isDamaged);
+  });
+
+  it('holds the claim, so that a late block of an earlier epoch does not count after a restart (T8)', () => {
+    const state: ChainFold = { ...fold, epoch: 2n, height: 0, parent: new Uint8Array(32) };
+    const restarted = decodeCheckpoint(encodeCheckpoint({ ...checkpointAt(1), fold: state })).fold;
+    const software = { schema: 1, rules: 1 };
+    const late = foldChain(restarted, aBlock(1, { epoch: 1n, claim: filled(6, 16) }), software);
+    assert.deepEqual([late.verdict, late.rejectedClass], ['rejected', 'stale']);
+    assert.equal(foldChain(restarted, aBlock(1, { epoch: 2n, claim: filled(7, 16) }), software).verdict, 'accepted');
   });
 
   it('passes the log it was taken from, also when that grew', async () => {

@@ -52,6 +52,8 @@ export interface NodeProcessOptions {
   /** Option names of docs/config.md. */
   readonly env?: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
+  /** A program with its arguments that starts what follows them. */
+  readonly launcher?: readonly string[];
 }
 
 /** Waits until `check` gives something, asking again every 20 ms. */
@@ -105,8 +107,14 @@ export class NodeProcess {
   }
 
   start(env: Readonly<Record<string, string>> = {}): void {
-    const { dataPath, ports, command } = this.#options;
-    const child = spawn(process.execPath, [join(root, 'src/main.ts'), ...(command ?? ['start'])], {
+    const { dataPath, ports, command, launcher = [] } = this.#options;
+    const [program = process.execPath, ...args] = [
+      ...launcher,
+      process.execPath,
+      join(root, 'src/main.ts'),
+      ...(command ?? ['start']),
+    ];
+    const child = spawn(program, args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
