@@ -10,6 +10,7 @@ import { replay } from './commands/replay.ts';
 import { reproduce } from './commands/reproduce.ts';
 import { reset } from './commands/reset.ts';
 import { start } from './commands/start.ts';
+import { depositCommand } from './commands/deposit.ts';
 import { status } from './commands/status.ts';
 import { createTopic, verifyTopic } from './commands/topics.ts';
 import { verify } from './commands/verify.ts';

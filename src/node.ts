@@ -8,12 +8,22 @@ import { systemRandom } from './common/clock.ts';
 import { type Config, exportConfig } from './common/config.ts';
 import { NodeError } from './common/errors.ts';
 import type { Logger } from './common/logger.ts';
-import { createMetrics, renderMetrics, startMetricsServer } from './common/metrics.ts';
+import { type Metrics, createMetrics, renderMetrics, startMetricsServer } from './common/metrics.ts';
 import type { Shutdown } from './common/shutdown.ts';
 import { startStatusLine } from './common/statusLine.ts';
 import type { GenesisEntry } from './log/entry.ts';
+import type { L1QueueStatus } from './producers/l1Queue.ts';
 import { decodeEntry } from './log/entryCodec.ts';
-import { recordAccepted, recordApplied, recordProjectionState, recordStatus, rpcMetrics } from './nodeMetrics.ts';
+import {
+  l1Metrics,
+  recordAccepted,
+  recordApplied,
+  recordL1,
+  recordProjectionState,
+  recordStatus,
+  rpcMetrics,
+} from './nodeMetrics.ts';
+import { enabledProjections } from './projections/index.ts';
 import type { RepositoriesReader } from './projections/repositoriesReader.ts';
 import type { RpcBackend } from './rpc/backend.ts';
 import { RPC_CODE, RpcError } from './rpc/errors.ts';
@@ -23,9 +33,16 @@ import { type NodeStatus, startStatusServer } from './rpc/status.ts';
 import type { AcceptedBlock, ChainStatus } from './workers/chain.ts';
 import { configuredBaseFee, configuredChainId } from './workers/chainSettings.ts';
 import type { ChainService, StateService } from './workers/chainWorker.ts';
+import {
+  type L1GenesisService,
+  type L1QueueService,
+  L1Service,
+  type L1ServiceStatus,
+  type L1WatchFrom,
+} from './workers/l1Service.ts';
 import { readNodeId } from './workers/nodeIdentity.ts';
 import { forwardingPool, localPool } from './workers/pools.ts';
-import type { ProjectionsControl, ProjectionsEvents } from './workers/projectionsWorker.ts';
+import type { ProjectionsControl, ProjectionsEvents } from './workers/projectionHost.ts';
 import { createRecovery } from './workers/recovery.ts';
 import { remoteState } from './workers/remoteState.ts';
 import type { SimulationService } from './workers/rpcWorker.ts';
@@ -36,6 +53,8 @@ const STATUS_EVERY_MS = 250;
 const DRAIN_LIMIT_MS = 15_000;
 const RPC_CLOSE_LIMIT_MS = 5_000;
 const GENESIS_SCHEMA = 1;
+/** Those that RPC reads: `latest` waits for them alone. */
+const RPC_PROJECTIONS = ['repositories'] as const;
 
 export interface RunningNode {
   readonly chainId: bigint;
@@ -85,16 +104,18 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
   });
   shutdown.onClose('status', () => statusServer.close());
 
+  const l1 = await openL1({ config, logger, shutdown, metrics });
   const threads = startThreads({ config, nodeVersion, nodeId, bootId: systemRandom(16) }, (error) => {
     view.stoppedReading(error);
     shutdown.end(error);
   });
   const chain = threads.chain.remote<ChainService>('chain');
   shutdown.onClose('threads', async () => {
-    await threads.projections
-      .remote<ProjectionsControl>('control')
-      .stop()
-      .catch((error: unknown) => logger.warn({ err: error }, 'the projections did not close cleanly'));
+    for (const port of threads.projectionPorts)
+      await port
+        .remote<ProjectionsControl>('control')
+        .stop()
+        .catch((error: unknown) => logger.warn({ err: error }, 'the projections did not close cleanly'));
     await chain
       .stop(DRAIN_LIMIT_MS)
       .catch((error: unknown) => logger.warn({ err: error }, 'the chain did not close cleanly'));
@@ -102,12 +123,23 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
   });
 
   listenToThreads({ threads, view, metrics, logger });
+  if (l1 !== undefined) {
+    view.l1 = () => l1.status;
+    threads.chain.serve<L1GenesisService>('l1Genesis', { read: (genesisRoot) => l1.readGenesis(genesisRoot) });
+    threads.chain.on<L1WatchFrom>('l1Watch', (from) => {
+      l1.watch(from, threads.chain.remote<L1QueueService>('l1Queue')).catch((error: unknown) => {
+        if (!shutdown.isEnding) shutdown.end(error);
+      });
+    });
+  }
   await Promise.all([threads.chainReady, threads.projectionsReady, threads.rpcReady]);
   const sample = setInterval(() => {
-    chain.status().then(
-      (status) => {
+    Promise.all([chain.status(), chain.l1Status()]).then(
+      ([status, l1Queue]) => {
         view.chain = status;
+        view.l1Queue = l1Queue;
         recordStatus(metrics, status, Date.now() / 1000);
+        recordL1(metrics, l1Queue);
         metrics.rpc.servedHeight.set(view.latest());
       },
       () => undefined, // the thread is gone: its end is reported elsewhere
@@ -160,10 +192,30 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
   };
 }
 
+/** undefined: the configuration names no L1. */
+async function openL1({
+  config,
+  logger,
+  shutdown,
+  metrics,
+}: Pick<NodeOptions, 'config' | 'logger' | 'shutdown'> & { readonly metrics: Metrics }): Promise<L1Service | undefined> {
+  const url = config.generalL1RpcUrl;
+  if (url === undefined) return undefined;
+  return L1Service.open({
+    config,
+    url,
+    logger: logger.component('l1'),
+    signal: shutdown.signal,
+    metrics: l1Metrics(metrics),
+  });
+}
+
 /** What the main thread knows of the others, pushed by them: nothing here is asked for by a request. */
 class NodeView {
   chain: ChainStatus | undefined;
   genesis: GenesisEntry | undefined;
+  l1: (() => L1ServiceStatus) | undefined;
+  l1Queue: L1QueueStatus | undefined;
   readonly #config: Config;
   readonly #chainId: bigint;
   readonly #nodeVersion: string;
@@ -179,6 +231,7 @@ class NodeView {
     this.#config = config;
     this.#chainId = chainId;
     this.#nodeVersion = nodeVersion;
+    for (const { name } of enabledProjections(config)) this.projection(name, {});
   }
 
   get whenCaughtUp(): Promise<void> {
@@ -220,11 +273,12 @@ class NodeView {
   /** One number: the lowest height over the projections that RPC reads. */
   latest(): number {
     let lowest = Number.POSITIVE_INFINITY;
-    for (const { height } of this.#projections.values()) lowest = Math.min(lowest, height);
+    for (const name of RPC_PROJECTIONS) lowest = Math.min(lowest, this.#projections.get(name)?.height ?? Infinity);
     return Number.isFinite(lowest) ? Math.max(0, lowest) : 0;
   }
 
   status(): NodeStatus {
+    const l1 = this.l1Queue === undefined ? undefined : this.l1?.();
     return {
       role: this.#config.nodeRole,
       nodeVersion: this.#nodeVersion,
@@ -246,8 +300,12 @@ class NodeView {
       ],
       safe: 0,
       finalized: 0,
-      l1Head: undefined,
-      arePriorityTransactionsChecked: false,
+      l1Head: l1?.head,
+      arePriorityTransactionsChecked: l1 !== undefined,
+      l1ScannedBlock: l1?.scanned,
+      l1Confirmations: l1?.confirmations,
+      l1Problem: this.l1Queue?.alarm?.text ?? this.l1?.().problem,
+      awaitedPriorityId: this.l1Queue?.awaitedId,
     };
   }
 
@@ -273,6 +331,8 @@ class NodeView {
 interface Threads {
   readonly chain: ThreadPort;
   readonly projections: ThreadPort;
+  /** Of every thread of projections. */
+  readonly projectionPorts: readonly ThreadPort[];
   readonly rpc: ThreadPort;
   readonly chainReady: Promise<void>;
   readonly projectionsReady: Promise<void>;
@@ -293,6 +353,7 @@ function startThreads(
 ): Threads {
   const portable = exportConfig(config);
   const projectionsChannel = new MessageChannel();
+  const treeChannel = config.projectionMerkleTreeEnabled ? new MessageChannel() : undefined;
   const rpcChannel = new MessageChannel();
   const workers: Worker[] = [];
   let isEnding = false;
@@ -336,11 +397,12 @@ function startThreads(
     return { port, ready: ready.promise };
   };
 
+  const chainPorts = [projectionsChannel.port1, ...(treeChannel === undefined ? [] : [treeChannel.port1])];
   const chain = start(
     'chain',
     './workers/chainWorker.ts',
-    { config: portable, nodeVersion, nodeId, bootId, projections: projectionsChannel.port1, rpc: rpcChannel.port1 },
-    [projectionsChannel.port1, rpcChannel.port1],
+    { config: portable, nodeVersion, nodeId, bootId, projections: chainPorts, rpc: rpcChannel.port1 },
+    [...chainPorts, rpcChannel.port1],
   );
   const projections = start(
     'projections',
@@ -348,13 +410,17 @@ function startThreads(
     { config: portable, chain: projectionsChannel.port2 },
     [projectionsChannel.port2],
   );
+  const tree =
+    treeChannel &&
+    start('tree', './workers/treeWorker.ts', { config: portable, chain: treeChannel.port2 }, [treeChannel.port2]);
   const rpc = start('rpc', './workers/rpcWorker.ts', { config: portable, chain: rpcChannel.port2 }, [rpcChannel.port2]);
   return {
     chain: chain.port,
     projections: projections.port,
+    projectionPorts: [projections.port, ...(tree === undefined ? [] : [tree.port])],
     rpc: rpc.port,
     chainReady: chain.ready,
-    projectionsReady: projections.ready,
+    projectionsReady: Promise.all([projections.ready, tree?.ready]).then(() => undefined),
     rpcReady: rpc.ready,
     async end() {
       isEnding = true;
@@ -374,7 +440,7 @@ function listenToThreads({
   metrics: ReturnType<typeof createMetrics>;
   logger: Logger;
 }): void {
-  const { chain, projections, rpc } = threads;
+  const { chain, projectionPorts, rpc } = threads;
   chain.on<AcceptedBlock>('accepted', (block) => {
     view.accepted(block);
     recordAccepted(metrics, block);
@@ -414,18 +480,25 @@ function listenToThreads({
     metrics.rpc.evmSeconds.observe({ kind }, seconds);
     if (kind === 'estimate') metrics.rpc.estimateIterations.observe(runs);
   });
-  projections.on<ProjectionsEvents['applied']>('applied', (run) => {
+  for (const port of projectionPorts) listenToProjections(port, { view, metrics, logger });
+}
+
+function listenToProjections(
+  port: ThreadPort,
+  { view, metrics, logger }: Omit<Parameters<typeof listenToThreads>[0], 'threads'>,
+): void {
+  port.on<ProjectionsEvents['applied']>('applied', (run) => {
     view.projection(run.projection, { height: run.height });
     recordApplied(metrics, run, view.logHead, Date.now() / 1000);
   });
-  projections.on<ProjectionsEvents['state']>('state', (state) => {
+  port.on<ProjectionsEvents['state']>('state', (state) => {
     view.projection(state.projection, { height: state.height, state: state.state });
     recordProjectionState(metrics, state);
   });
-  projections.on<ProjectionsEvents['progress']>('progress', ({ projection, done, total }) => {
+  port.on<ProjectionsEvents['progress']>('progress', ({ projection, done, total }) => {
     metrics.projection.rebuildProgress.set({ projection }, total === 0 ? 1 : done / total);
   });
-  projections.on<ProjectionsEvents['problem']>('problem', (problem) => {
+  port.on<ProjectionsEvents['problem']>('problem', (problem) => {
     metrics.projection.errors.inc({ projection: problem.projection, kind: problem.kind });
     logger.warn(problem, 'a projection has a problem');
   });

@@ -1,8 +1,10 @@
 /** What the threads report, as metrics (spec: observability A.3, C.1 to C.5). */
 import type { Metrics } from './common/metrics.ts';
+import type { L1QueueStatus } from './producers/l1Queue.ts';
+import type { L1WatcherMetrics } from './producers/l1Watcher.ts';
 import type { RpcMetrics } from './rpc/dispatcher.ts';
 import type { AcceptedBlock, ChainStatus } from './workers/chain.ts';
-import type { ProjectionsEvents } from './workers/projectionsWorker.ts';
+import type { ProjectionsEvents } from './workers/projectionHost.ts';
 
 export function recordAccepted(metrics: Metrics, block: AcceptedBlock): void {
   const { execution, log } = metrics;
@@ -45,6 +47,25 @@ export function recordStatus(metrics: Metrics, status: ChainStatus, nowSeconds: 
   sequencer.lastBlockAgeSeconds.set(
     status.lastTimestamp === 0n ? 0 : Math.max(0, nowSeconds - Number(status.lastTimestamp)),
   );
+}
+
+export function recordL1({ l1 }: Metrics, status: L1QueueStatus | undefined): void {
+  if (status === undefined) return;
+  l1.priorityQueueLag.set(status.waiting);
+  l1.priorityUnchecked.set(status.awaitedId === undefined ? 0 : Number(status.awaitedId - status.nextId) + 1);
+  for (const code of L1_ALARMS) l1.alarm.set({ code }, status.alarm?.code === code ? 1 : 0);
+}
+
+const L1_ALARMS = ['L1_REQUEST_CHANGED', 'L1_REQUEST_DROPPED', 'L1_REQUEST_REFUSED'] as const;
+
+export function l1Metrics({ l1 }: Metrics): L1WatcherMetrics {
+  const label = { event: 'priority_tx' };
+  return {
+    scanned: (l1Block) => l1.scannedBlock.set(label, l1Block),
+    head: (l1Block) => l1.headBlock.set(l1Block),
+    error: () => l1.watcherErrors.inc(label),
+    reorganised: () => l1.reorganisations.inc(label),
+  };
 }
 
 export function recordApplied(

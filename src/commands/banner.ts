@@ -27,6 +27,7 @@ export function banner({ node, config, seconds }: BannerFacts): string {
         ? `${config.eventLogPath}${isMain ? '' : '   (tailed read-only)'}`
         : `Kafka ${config.kafkaBrokers.join(', ')}`,
     ],
+    ['L1', config.generalL1RpcUrl ?? 'none (development deposits)'],
     ['Data', config.generalRocksDbPath],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
@@ -53,6 +54,9 @@ export function banner({ node, config, seconds }: BannerFacts): string {
       `    const wallet = createWalletClient({ account: privateKeyToAccount('${RICH_ACCOUNT_KEY}'), chain, transport: http() });`,
       `    await wallet.sendTransaction({ to: '${SOMEBODY}', value: parseEther('1') });`,
       '',
+      ...(config.generalL1RpcUrl === undefined
+        ? []
+        : [`  A deposit from L1: npm run reprise -- deposit --profile development --to ${SOMEBODY} --amount 1`]),
       '  A second node beside this one: npm run start:external',
     );
   } else {

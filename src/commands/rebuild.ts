@@ -6,7 +6,7 @@ import type { Config } from '../common/config.ts';
 import { silentLogger } from '../common/logger.ts';
 import { openLog } from '../log/openLog.ts';
 import { NO_L1_SOURCE } from '../producers/l1Source.ts';
-import { projections } from '../projections/index.ts';
+import { enabledProjections } from '../projections/index.ts';
 import { rebuildProjection } from '../projections/rebuild.ts';
 import { openRocksStore } from '../store/keyValueStore.rocks.ts';
 import { Chain } from '../workers/chain.ts';
@@ -19,7 +19,7 @@ import { nodeVersion } from './version.ts';
 export async function rebuild(options: GlobalOptions & { readonly json: boolean }, name: string): Promise<number> {
   const { config } = configure(options);
   const signal = interruption();
-  const names = name === 'all' ? ['state', ...projections.map((projection) => projection.name)] : [name];
+  const names = name === 'all' ? ['state', ...enabledProjections(config).map((projection) => projection.name)] : [name];
   for (const each of names) if (each !== 'state') projectionOf(each);
   for (const each of names) {
     if (signal.aborted) return 1;

@@ -1,9 +1,10 @@
 /** `reprise reproduce <dump>`: runs the block of a dump again, from stored state: the same error, or success with a fixed build. */
+import type { Bytes } from '../common/bytes.ts';
 import { errorText, NodeError } from '../common/errors.ts';
 import { readBlockDump } from '../consumers/blockDump.ts';
-import { replayBlock } from '../consumers/replayBlock.ts';
+import { replayBlock, unreadableTransaction } from '../consumers/replayBlock.ts';
 import { recoverSender } from '../producers/senderRecovery.ts';
-import { L1_PRIORITY_TYPE, isL1Transaction } from '../protocol/transaction.ts';
+import { L1_PRIORITY_TYPE, type SenderedTransaction, isL1Transaction } from '../protocol/transaction.ts';
 import { decodeTransaction } from '../protocol/transactionCodec.ts';
 import { BlockExecution } from '../vm/blockExecution.ts';
 import { runTransaction } from '../vm/runTransaction.ts';
@@ -45,10 +46,7 @@ async function run(
   state: ReturnType<typeof stateAfter>,
 ): Promise<string | undefined> {
   try {
-    const transactions = dump.transactions.map((raw) => {
-      const transaction = decodeTransaction(raw);
-      return { transaction, sender: isL1Transaction(transaction) ? transaction.initiator : recoverSender(transaction) };
-    });
+    const transactions = dump.transactions.map((raw) => readTransaction(raw, dump.context.blockNumber));
     const { record, context } = dump;
     if (record !== undefined) {
       const { startingL1PriorityId, previousBlockTimestamp } = record;
@@ -77,6 +75,16 @@ async function run(
     return undefined;
   } catch (error) {
     if (error instanceof NodeError && error.kind === 'invariant') return errorText(error);
+    throw error;
+  }
+}
+
+function readTransaction(raw: Bytes, blockNumber: bigint): SenderedTransaction {
+  try {
+    const transaction = decodeTransaction(raw);
+    return { transaction, sender: isL1Transaction(transaction) ? transaction.initiator : recoverSender(transaction) };
+  } catch (error) {
+    if (error instanceof NodeError && error.kind === 'fatal') throw unreadableTransaction(blockNumber, error);
     throw error;
   }
 }

@@ -1,36 +1,61 @@
 /** `reprise reset`: deletes the data of the development nodes, unless one of them runs. */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../common/config.ts';
 import { NodeError } from '../common/errors.ts';
+import { projections } from '../projections/index.ts';
+import { openRocksStore } from '../store/keyValueStore.rocks.ts';
+import { chainStorePath } from '../workers/chainSettings.ts';
 import { type GlobalOptions, configure } from './configuration.ts';
-import { openEmbeddedLog } from '../log/eventLog.embedded.ts';
-import { DEVELOPMENT_DATA } from './profiles.ts';
+import { DEVELOPMENT_DATA, PROFILES } from './profiles.ts';
 import { print } from './offline.ts';
 
+/** What nodes keep in a data folder. */
+const NODE_DATA: readonly string[] = [
+  ...['node-id', 'chainStore', 'log', 'developmentL1', 'crashes', 'blockDumps'],
+  ...projections.map(({ name }) => name),
+];
+
 export async function reset(options: GlobalOptions & { readonly json: boolean }): Promise<number> {
-  const { config } = configure({ ...options, profile: 'development' });
-  const folders = DEVELOPMENT_DATA.filter((folder) => existsSync(folder));
-  if (existsSync(config.eventLogPath)) await assertNotRunning(config.eventLogPath);
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  const configs = Object.keys(PROFILES).map((profile) => configure({ ...options, profile }).config);
+  for (const config of configs) await assertNotRunning(config);
+  const folders = [...new Set(configs.map(({ generalRocksDbPath }) => generalRocksDbPath))];
+  const deleted = folders.filter(deleteData);
   print(
     options.json,
-    { deleted: folders },
-    folders.length === 0
+    { deleted },
+    deleted.length === 0
       ? 'nothing to delete'
-      : `deleted ${folders.join(' and ')}: the next npm start begins a new chain`,
+      : `deleted ${deleted.join(' and ')}: the next npm start begins a new chain`,
   );
   return 0;
 }
 
-/** The writer's lock of the log says whether a main node runs. */
-async function assertNotRunning(path: string): Promise<void> {
+/** Returns whether there was anything. A folder that the configuration names may hold what is not ours: that stays. */
+function deleteData(folder: string): boolean {
+  if (!existsSync(folder)) return false;
+  if (DEVELOPMENT_DATA.includes(folder)) {
+    rmSync(folder, { recursive: true, force: true });
+    return true;
+  }
+  const found = NODE_DATA.map((name) => join(folder, name)).filter((path) => existsSync(path));
+  for (const path of found) rmSync(path, { recursive: true, force: true });
+  if (readdirSync(folder).length === 0) rmdirSync(folder);
+  return found.length > 0;
+}
+
+/** The lock of the chain store says whether a node runs. */
+async function assertNotRunning(config: Config): Promise<void> {
+  const path = chainStorePath(config);
+  if (!existsSync(path)) return;
   try {
-    await openEmbeddedLog({ path }).close();
+    await (await openRocksStore(path)).close();
   } catch (error) {
-    if (error instanceof NodeError && error.code === 'LOG_LOCKED') {
+    if (error instanceof NodeError && error.code === 'STORE_LOCKED') {
       throw new NodeError(
         'fatal',
-        'the main node is running: stop it first (Ctrl-C), then reset',
-        { code: 'NODE_RUNS' },
+        `the ${config.nodeRole} node is running: stop it first (Ctrl-C), then reset`,
+        { code: 'NODE_RUNS', path },
         { cause: error },
       );
     }

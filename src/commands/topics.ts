@@ -7,9 +7,11 @@ import { decodeEntry, encodeEntry } from '../log/entryCodec.ts';
 import { isCaughtUp } from '../log/eventLog.ts';
 import { configuredTopic, openLog } from '../log/openLog.ts';
 import { createTopic as createKafkaTopic, verifyTopic as verifyKafkaTopic } from '../log/topic.ts';
-import { developmentGenesisEntry } from '../genesis/developmentGenesis.ts';
 import { SOFTWARE } from '../workers/chain.ts';
-import { configuredChainId } from '../workers/chainSettings.ts';
+import { silentLogger } from '../common/logger.ts';
+import type { Config } from '../common/config.ts';
+import { L1Service } from '../workers/l1Service.ts';
+import { newGenesisEntry } from '../workers/newGenesis.ts';
 import { type GlobalOptions, configure, loggerOf } from './configuration.ts';
 import { print } from './offline.ts';
 
@@ -33,10 +35,13 @@ export async function createTopic(options: Options): Promise<number> {
         isAppended = true;
         const id = (): Uint8Array => new Uint8Array(randomBytes(16));
         await log.append([
-          encodeEntry({
-            ...developmentGenesisEntry({ logId: id(), nodeId: id(), bootId: id() }),
-            chainId: configuredChainId(config),
-          }),
+          encodeEntry(
+            await newGenesisEntry(
+              config,
+              { logId: id(), nodeId: id(), bootId: id() },
+              await genesisReader(config, abort.signal),
+            ),
+          ),
         ]);
       }
     }
@@ -54,6 +59,14 @@ export async function createTopic(options: Options): Promise<number> {
     abort.abort();
     await log.close();
   }
+}
+
+async function genesisReader(config: Config, signal: AbortSignal) {
+  const url = config.generalL1RpcUrl;
+  if (url === undefined) return undefined;
+  const metrics = { scanned: () => undefined, head: () => undefined, error: () => undefined, reorganised: () => undefined };
+  const l1 = await L1Service.open({ config, url, logger: silentLogger, signal, metrics });
+  return (genesisRoot: Uint8Array) => l1.readGenesis(genesisRoot);
 }
 
 export async function verifyTopic(options: Options): Promise<number> {

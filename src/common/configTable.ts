@@ -86,6 +86,7 @@ export const OPTIONS = {
   node_id: optional(t.id16, 'names this node in the log, for people; kept in `<data>/node-id`', {
     defaultText: 'random, kept in `<data>/node-id`',
   }),
+  development_l1_port: option(t.port, 8_545, 'port of the L1 that `npm start` starts; 0: any free one'),
   development: option(
     t.boolean,
     false,
@@ -97,9 +98,9 @@ export const OPTIONS = {
   general_rocks_db_path: option(t.path, DEFAULT_DATA_PATH, 'folder of all local data, called `<data>` below'),
   general_l1_rpc_url: derived(
     t.optional(rpcUrl),
-    ({ role }) => (role === 'main' ? 'http://localhost:8545' : undefined),
-    'L1 JSON-RPC; an external node with it compares every priority transaction with L1',
-    { defaultText: 'main: `http://localhost:8545`, external: none', effect: 'later' },
+    ({ role, isDevelopment }) => (role === 'main' && !isDevelopment ? 'http://localhost:8545' : undefined),
+    'L1 JSON-RPC; an external node with it compares every priority transaction with L1; a development node without it makes its own deposits (`npm start` starts an L1)',
+    { defaultText: 'main: `http://localhost:8545`, external or development: none' },
   ),
   general_main_node_rpc_url: optional(
     http,
@@ -127,11 +128,11 @@ export const OPTIONS = {
     t.optional(t.address),
     Uint8Array.from(Buffer.from('8bd76a67b984e8f0b902a82220a90fc45d9738a9', 'hex')),
     'Bridgehub on L1; an external node takes it from the log',
-    laterMain,
+    main,
   ),
   genesis_chain_id: option(t.optional(t.u64), 270n, 'L2 chain id; an external node uses it for the topic name'),
   genesis_genesis_input_path: optional(t.path, 'genesis input; none: the built-in development genesis', {
-    ...laterMain,
+    ...main,
     defaultText: 'none: the built-in development genesis',
   }),
 
@@ -296,7 +297,7 @@ export const OPTIONS = {
 
   // projection_*
   projection_max_lag_blocks: option(t.integer(), 50, 'a node further behind is not ready'),
-  projection_merkle_tree_enabled: option(t.boolean, true, 'keep the Merkle tree', later),
+  projection_merkle_tree_enabled: option(t.boolean, true, 'keep the Merkle tree'),
   projection_batches_enabled: option(t.boolean, true, 'keep batches', later),
   projection_priority_tree_enabled: option(t.boolean, true, 'keep the priority tree', later),
 
@@ -369,10 +370,9 @@ export const OPTIONS = {
   l1_sender_max_priority_fee_per_gas_gwei: option(t.integer(), 2, 'tip of an L1 transaction', laterMain),
   l1_sender_command_limit: option(positive, 16, 'L1 transactions of one wave', laterMain),
   l1_sender_poll_interval: option(t.duration({ minMs: 1 }), 100, 'pause between looks at L1', laterMain),
-  l1_watcher_max_blocks_to_process: option(positive, 100, 'L1 blocks of one log query', later),
-  l1_watcher_poll_interval: option(t.duration({ minMs: 1 }), 100, 'pause between looks at L1', later),
+  l1_watcher_max_blocks_to_process: option(positive, 100, 'L1 blocks of one log query'),
+  l1_watcher_poll_interval: option(t.duration({ minMs: 1 }), 100, 'pause between looks at L1'),
   l1_watcher_confirmations: optional(t.integer(), 'depth before an L1 event is used', {
-    ...later,
     defaultText: '0 on L1 chain id 31337, else 12',
   }),
 

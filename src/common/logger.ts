@@ -95,7 +95,8 @@ function prettyDestination(options: LoggerOptions, destination: Destination): De
   return { write: (line) => destination.write(prettify(line)) };
 }
 
-function wrap(logger: pino.Logger, filter: LogFilter): Logger {
+/** @param outer the same logger without a component, for components of components: the innermost name counts */
+function wrap(logger: pino.Logger, filter: LogFilter, outer: pino.Logger = logger): Logger {
   const method = (level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'): LogMethod =>
     logger[level].bind(logger);
   return {
@@ -105,10 +106,13 @@ function wrap(logger: pino.Logger, filter: LogFilter): Logger {
     warn: method('warn'),
     error: method('error'),
     fatal: method('fatal'),
-    child: (context) => wrap(logger.child(loggable(context) as pino.Bindings), filter),
+    child: (context) => {
+      const bindings = loggable(context) as pino.Bindings;
+      return wrap(logger.child(bindings), filter, logger === outer ? undefined : outer.child(bindings));
+    },
     component: (name) => {
       const level = Object.hasOwn(filter.components, name) ? filter.components[name] : undefined;
-      return wrap(logger.child({ component: name }, { level: level ?? filter.level }), filter);
+      return wrap(outer.child({ component: name }, { level: level ?? filter.level }), filter, outer);
     },
     isLevelEnabled: (level) => logger.isLevelEnabled(level),
   };

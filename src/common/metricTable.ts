@@ -170,6 +170,11 @@ export const METRICS = {
     priorityQueueLag: gauge('l1_priority_queue_lag', 'Priority transactions on L1 not in a block yet'),
     priorityOldestAgeSeconds: gauge('l1_priority_oldest_age_seconds', 'Age of the oldest of them'),
     priorityUnchecked: gauge('l1_priority_unchecked', 'Priority transactions not compared with L1 yet'),
+    headBlock: gauge('l1_head_block', 'Newest block of L1'),
+    scannedBlock: gauge('most_recently_scanned_l1_block', 'L1 block up to which events were read', ['event']),
+    watcherErrors: counter('l1_watcher_errors_total', 'Looks at L1 that failed after all retries', ['event']),
+    reorganisations: counter('l1_reorg_detected_total', 'Reorganisations below the confirmation depth', ['event']),
+    alarm: gauge('l1_alarm', '1 while no priority transactions are included, by reason', ['code']),
   },
   finality: {
     safeBlock: gauge('finality_safe_block', 'The safe block'),

@@ -35,6 +35,16 @@ async function prefetch(input: ReplayInput, context: BlockContext): Promise<void
   if (missing.length > 0) await input.state.load(missing);
 }
 
+/** A record that holds such a transaction was written by a broken producer: every node stops at its block. */
+export function unreadableTransaction(blockNumber: bigint, cause: Error): NodeError {
+  return new NodeError(
+    'invariant',
+    `Block #${blockNumber}: a transaction of the record cannot be read: ${cause.message}`,
+    { code: ReplayErrorCode.undecodable, blockNumber },
+    { cause },
+  );
+}
+
 /** @throws NodeError kind invariant with the code and facts of ReplayErrorCode; the caller dumps and stops. */
 export async function replayBlock(input: ReplayInput): Promise<BlockOutput> {
   const { record, state } = input;

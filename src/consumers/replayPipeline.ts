@@ -15,7 +15,7 @@ import {
 } from '../log/chainFold.ts';
 import type { BlockEntry, Entry, GenesisEntry } from '../log/entry.ts';
 import { decodeEntry, encodeEntry, entryHash } from '../log/entryCodec.ts';
-import { type EventLog, type LogEntry, isCaughtUp } from '../log/eventLog.ts';
+import { type CaughtUp, type EventLog, type LogEntry, isCaughtUp } from '../log/eventLog.ts';
 import type { LeadershipManager } from '../log/leadership.ts';
 import { checkLogIdentity, decodeCheckpoint, encodeCheckpoint } from '../log/logIdentity.ts';
 import type { BlockOutput } from '../protocol/blockOutput.ts';
@@ -26,7 +26,7 @@ import type { CanonicalBlock } from '../store/journal.ts';
 import { type StateCache, type StateLayer, stateLayer } from '../store/stateCache.ts';
 import { ReplayErrorCode } from './errors.ts';
 import { genesisContent } from './genesisBlock.ts';
-import { replayBlock } from './replayBlock.ts';
+import { replayBlock, unreadableTransaction } from './replayBlock.ts';
 
 export interface PipelineMetrics {
   entryRead(position: number, result: FoldResult, entry: Entry | undefined, sizeBytes: number): void;
@@ -50,7 +50,9 @@ export interface ReplayPipelineOptions<Built extends ExecutedBlock> {
   /** Senders of signed transactions, in order. Throws when a signature is not valid. */
   readonly recoverSenders: (raws: readonly Bytes[]) => Promise<readonly Bytes[]>;
   /** Main node: the Genesis to append when the log holds none. External node: undefined. */
-  readonly genesis: (() => GenesisEntry) | undefined;
+  readonly genesis: (() => GenesisEntry | Promise<GenesisEntry>) | undefined;
+  /** Before a block that this process did not build is executed. Throws what stops the node. */
+  readonly checkBlock?: ((transactions: readonly SenderedTransaction[], signal: AbortSignal) => Promise<void>) | undefined;
   /** The bytes of the accepted Genesis entry. */
   readonly onGenesis: (entryBytes: Bytes) => void;
   /** After the chain store holds it. `built`: the block was ours, and these are its bytes. */
@@ -82,6 +84,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
   #position = -1;
   readonly #acceptedHashes = new AcceptedHashes();
   #isGenesisAppended = false;
+  #signal: AbortSignal | undefined;
 
   constructor(options: ReplayPipelineOptions<Built>) {
     this.#options = options;
@@ -107,6 +110,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
   /** Follows the log until the signal; throws what stops the node. */
   async run(signal: AbortSignal): Promise<void> {
     const { log, store } = this.#options;
+    this.#signal = signal;
     if (store.checkpoint !== undefined) {
       const checkpoint = decodeCheckpoint(store.checkpoint);
       await checkLogIdentity(log, checkpoint);
@@ -118,24 +122,29 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
       this.#fold = checkpoint.fold;
       this.#position = checkpoint.position;
     }
-    const items = log.follow(this.#position + 1, signal)[Symbol.asyncIterator]();
+    // Reading is one entry ahead: when this loop ends, that read has to end first.
+    const reading = new AbortController();
+    const items = log.follow(this.#position + 1, AbortSignal.any([signal, reading.signal]))[Symbol.asyncIterator]();
+    const readNext = (): Promise<IteratorResult<LogEntry | CaughtUp>> => {
+      const next = items.next();
+      next.catch(() => undefined); // awaited after the entry before it was processed
+      return next;
+    };
     try {
-      let next = items.next();
-      for (;;) {
+      for (let next = readNext(); ; ) {
         const item = await next;
         if (item.done === true) return;
         if (isCaughtUp(item.value)) {
-          next = items.next();
-          next.catch(() => undefined);
+          next = readNext();
           await this.#caughtUp(item.value.end);
-          continue;
+        } else {
+          const prepared = this.#prepare(item.value);
+          next = readNext();
+          await this.#process(prepared);
         }
-        const prepared = this.#prepare(item.value);
-        next = items.next();
-        next.catch(() => undefined);
-        await this.#process(prepared);
       }
     } finally {
+      reading.abort();
       await items.return?.();
     }
   }
@@ -201,8 +210,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     assert(head !== undefined, 'a block was accepted before genesis');
     const startedAt = performance.now();
     const height = Number(entry.height);
-    const transactions = built?.transactions ?? (await (prepared.transactions ?? this.#senderedTransactions(entry)));
-    const output = built?.output ?? (await this.#execute(entry, head, transactions));
+    const { transactions, output } = built ?? (await this.#execute(entry, head, prepared));
     metrics.executed(built === undefined ? 'executed' : 'reused', (performance.now() - startedAt) / 1000);
     const block: CanonicalBlock = {
       kind: 'Block',
@@ -217,9 +225,11 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     onAccepted(block, transactions, built);
   }
 
-  async #execute(entry: BlockEntry, head: ChainHead, transactions: readonly SenderedTransaction[]) {
+  async #execute(entry: BlockEntry, head: ChainHead, prepared: Prepared) {
     try {
-      return await replayBlock({
+      const transactions = await (prepared.transactions ?? this.#senderedTransactions(entry));
+      if (this.#signal !== undefined) await this.#options.checkBlock?.(transactions, this.#signal);
+      const output = await replayBlock({
         record: entry.record,
         blockHashes: head.blockHashes,
         transactions,
@@ -227,6 +237,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
         previousBlockTimestamp: head.timestamp,
         nextL1PriorityId: head.nextL1PriorityId,
       });
+      return { transactions, output };
     } catch (error) {
       if (!(error instanceof NodeError) || error.kind !== 'invariant') throw error;
       const context = { ...entry.record.context, blockHashes: head.blockHashes };
@@ -246,16 +257,21 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
   }
 
   async #senderedTransactions(entry: BlockEntry): Promise<readonly SenderedTransaction[]> {
-    const transactions = entry.record.transactions.map((raw) => decodeTransaction(raw));
-    const signed = transactions.filter((transaction) => !isL1Transaction(transaction));
-    const senders = signed.length === 0 ? [] : await this.#options.recoverSenders(signed.map(({ raw }) => raw));
-    let next = 0;
-    return transactions.map((transaction) => {
-      if (isL1Transaction(transaction)) return { transaction, sender: transaction.initiator };
-      const sender = senders[next++];
-      assert(sender !== undefined, 'a sender is missing');
-      return { transaction, sender };
-    });
+    try {
+      const transactions = entry.record.transactions.map((raw) => decodeTransaction(raw));
+      const signed = transactions.filter((transaction) => !isL1Transaction(transaction));
+      const senders = signed.length === 0 ? [] : await this.#options.recoverSenders(signed.map(({ raw }) => raw));
+      let next = 0;
+      return transactions.map((transaction) => {
+        if (isL1Transaction(transaction)) return { transaction, sender: transaction.initiator };
+        const sender = senders[next++];
+        assert(sender !== undefined, 'a sender is missing');
+        return { transaction, sender };
+      });
+    } catch (error) {
+      if (error instanceof NodeError && error.kind === 'fatal') throw unreadableTransaction(entry.height, error);
+      throw error;
+    }
   }
 
   async #caughtUp(end: number): Promise<void> {
@@ -263,7 +279,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     if (this.#fold.logId === undefined) {
       if (genesis === undefined || this.#isGenesisAppended) return;
       this.#isGenesisAppended = true;
-      await log.append([encodeEntry(genesis())]);
+      await log.append([encodeEntry(await genesis())]);
       return;
     }
     leadership.onCaughtUp(this.#fold, end);

@@ -3,19 +3,19 @@ import { readFileSync } from 'node:fs';
 import { type Bytes, fromHex } from '../common/bytes.ts';
 import { NodeError, errorText } from '../common/errors.ts';
 import type { Envelope, GenesisEntry } from '../log/entry.ts';
-import { NEWEST_SCHEMA } from '../log/entryCodec.ts';
 import { type GenesisInput, parseGenesisInput } from '../protocol/genesis.ts';
-import { type L1Transaction, UPGRADE_TYPE } from '../protocol/transaction.ts';
-import { decodeTransaction } from '../protocol/transactionCodec.ts';
+import { developmentUpgrade } from './developmentUpgrade.ts';
+import { genesisEntry } from './genesisEntry.ts';
 
 export interface DevelopmentGenesis {
+  /** Of a chain that is not told otherwise. */
   readonly chainId: bigint;
   readonly l1ChainId: bigint;
-  /** Zero: no L1 contracts stand behind a development chain. */
+  /** Zero: without L1 no contracts stand behind a development chain. */
   readonly bridgehub: Bytes;
   readonly input: GenesisInput;
-  /** First transaction of block 1; succeeds and writes nothing. */
-  readonly upgradeTransaction: L1Transaction;
+  /** What the genesis upgrade deploys through 0x8006. */
+  readonly forceDeployments: readonly (readonly [address: Bytes, code: Bytes])[];
 }
 
 const FILE = new URL('./development.json', import.meta.url);
@@ -30,48 +30,46 @@ export function loadDevelopmentGenesis(): DevelopmentGenesis {
   }
 }
 
-/** @throws NodeError DEVELOPMENT_GENESIS_INVALID; ProtocolError for a genesis input or transaction that does not parse */
+/** @throws NodeError DEVELOPMENT_GENESIS_INVALID; ProtocolError for a genesis input that does not parse */
 export function parseDevelopmentGenesis(json: unknown): DevelopmentGenesis {
   if (typeof json !== 'object' || json === null) throw invalid('it is not an object');
-  const { chainId, l1ChainId, bridgehub, upgradeTransaction } = json as Readonly<Record<string, unknown>>;
+  const { chainId, l1ChainId, bridgehub, forceDeployments } = json as Readonly<Record<string, unknown>>;
   if (typeof chainId !== 'number' || typeof l1ChainId !== 'number') throw invalid('a chain id is not a number');
-  if (typeof bridgehub !== 'string' || !/^0x[0-9a-f]{40}$/.test(bridgehub))
-    throw invalid('bridgehub is not an address');
-  if (typeof upgradeTransaction !== 'string') throw invalid('upgradeTransaction is not hex');
-  const transaction = decodeTransaction(fromHex(upgradeTransaction));
-  if (transaction.type !== UPGRADE_TYPE)
-    throw invalid(`upgradeTransaction has type ${transaction.type}, not ${UPGRADE_TYPE}`);
+  if (!isAddress(bridgehub)) throw invalid('bridgehub is not an address');
+  if (!Array.isArray(forceDeployments)) throw invalid('forceDeployments is not a list');
   return {
     chainId: BigInt(chainId),
     l1ChainId: BigInt(l1ChainId),
     bridgehub: fromHex(bridgehub),
     input: parseGenesisInput(json),
-    upgradeTransaction: transaction,
+    forceDeployments: forceDeployments.map((pair: unknown) => {
+      const [address, code] = Array.isArray(pair) ? (pair as readonly unknown[]) : [];
+      if (!isAddress(address) || typeof code !== 'string') throw invalid('a force deployment is not address and code');
+      return [fromHex(address), fromHex(code)] as const;
+    }),
   };
 }
 
-/** The Genesis entry of a new development log (spec: log-protocol 2). */
-export function developmentGenesisEntry(ids: Pick<Envelope, 'logId' | 'nodeId' | 'bootId'>): GenesisEntry {
-  const { chainId, l1ChainId, bridgehub, input, upgradeTransaction } = loadDevelopmentGenesis();
-  return {
-    kind: 'Genesis',
-    schema: NEWEST_SCHEMA,
-    epoch: 0n,
-    claim: new Uint8Array(16),
-    ...ids,
-    chainId,
+/** The Genesis entry of a new development log that has no L1 (spec: log-protocol 2). */
+export function developmentGenesisEntry(
+  ids: Pick<Envelope, 'logId' | 'nodeId' | 'bootId'>,
+  chainId?: bigint,
+): GenesisEntry {
+  const genesis = loadDevelopmentGenesis();
+  const { l1ChainId, bridgehub, input, forceDeployments } = genesis;
+  const chain = chainId ?? genesis.chainId;
+  return genesisEntry(ids, {
+    chainId: chain,
     l1ChainId,
     bridgehub,
-    genesisInput: {
-      initialContracts: input.initialContracts.map(([address, code]) => ({ address, code })),
-      additionalStorage: input.additionalStorage.map(([key, value]) => ({ key, value })),
-      executionVersion: input.executionVersion,
-      genesisRoot: input.genesisRoot,
-    },
-    genesisRoot: input.genesisRoot,
-    upgradeTransaction: upgradeTransaction.raw,
-    forceDeployPreimages: [],
-  };
+    input,
+    upgradeTransaction: developmentUpgrade({ chainId: chain, l1ChainId, bridgehub, forceDeployments }),
+    forceDeployPreimages: forceDeployments.map(([, code]) => code),
+  });
+}
+
+function isAddress(value: unknown): value is string {
+  return typeof value === 'string' && /^0x[0-9a-f]{40}$/.test(value);
 }
 
 function invalid(what: string, cause?: unknown): NodeError {

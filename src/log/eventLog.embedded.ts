@@ -208,7 +208,7 @@ export class EmbeddedEventLog implements EventLog {
     const isFull = sqliteCode(cause) === SQLITE_FULL;
     const message = isFull
       ? `cannot ${what}: the disk under ${this.#path} is full. Free space, then start again; nothing that was acknowledged is lost`
-      : `cannot ${what} (${this.#path}): ${errorText(cause)}. Start again: what the log holds is read back`;
+      : `cannot ${what} (${this.#path}): ${errorText(cause)}. Look at the disk (space, limits, rights), then start again: what the log holds is read back`;
     return new NodeError(
       'retryable',
       message,

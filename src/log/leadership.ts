@@ -40,6 +40,8 @@ const LIFE_MS = 3_000;
 const BACKOFF_MAX = 16;
 /** Economy: how long a claim waits per step of backoff when epochs come and go without a block. */
 const REPEATED_CLAIM_DELAY_MS = 100;
+/** After a check of the log that was not answered. */
+const CHECK_AGAIN_MS = 1_000;
 /** Claims sent and not read back. Forgetting one is safe: it then counts as somebody else's. */
 const CLAIMS_MAX = 1024;
 
@@ -597,10 +599,10 @@ export class LeadershipManager<T> {
     if (this.#isClosed) return;
     if (!(error instanceof NodeError) || error.kind !== 'retryable') return this.#options.onFatal(error);
     this.#logger.warn({ err: errorText(error) }, 'the log cannot be checked before a claim: waiting');
-    this.#cancelDelay = this.#options.clock.setTimer(this.#deadlineMs, () => {
+    // Nothing was sent and nothing is late: the deadline stays, and the log is used again soon after it is back.
+    this.#cancelDelay = this.#options.clock.setTimer(CHECK_AGAIN_MS, () => {
       this.#cancelDelay = undefined;
       this.#isPreparingClaim = false;
-      this.#doubleDeadline();
       this.#pursue();
     });
   }

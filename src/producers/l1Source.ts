@@ -1,9 +1,10 @@
 /** Where the sequencer takes L1 priority transactions from (spec: genesis 8, replay-record 5). */
-import type { L1Transaction } from '../protocol/transaction.ts';
+import type { L1Transaction, SenderedTransaction } from '../protocol/transaction.ts';
 
 /**
  * Priority requests by id, from 0, without gap. Reads are by id and change nothing: the sequencer keeps its own cursor
- * and goes back when blocks are given up. A request that was served once is the same for ever.
+ * and goes back when blocks are given up. A request that was served once stays the same, unless L1 reorganises below the
+ * confirmation depth.
  */
 export interface L1Source {
   /** Called when a request has arrived. */
@@ -14,6 +15,8 @@ export interface L1Source {
   get(id: bigint): L1Transaction | undefined;
   /** Resolves when the request is here. Rejects with the signal's reason when that is aborted first. */
   whenAvailable(id: bigint, signal: AbortSignal): Promise<void>;
+  /** A block with these transactions was accepted. */
+  included?(transactions: readonly SenderedTransaction[]): void;
 }
 
 /** For nodes that never include priority transactions of their own accord. */

@@ -1,10 +1,8 @@
 /** Pages in memory, at most so many: two generations, of which the older one goes when the newer one is full. */
-import type { Bytes } from '../common/bytes.ts';
-
-export class PageCache {
+export class PageCache<Page> {
   readonly #generationPages: number;
-  #young = new Map<number, Bytes>();
-  #old = new Map<number, Bytes>();
+  #young = new Map<number, Page>();
+  #old = new Map<number, Page>();
 
   constructor(pagesMax: number) {
     this.#generationPages = Math.max(1, Math.floor(pagesMax / 2));
@@ -14,7 +12,7 @@ export class PageCache {
     return this.#young.size + this.#old.size;
   }
 
-  get(id: number): Bytes | undefined {
+  get(id: number): Page | undefined {
     const page = this.#young.get(id);
     if (page !== undefined) return page;
     const older = this.#old.get(id);
@@ -22,7 +20,7 @@ export class PageCache {
     return older;
   }
 
-  set(id: number, page: Bytes): void {
+  set(id: number, page: Page): void {
     if (this.#young.size >= this.#generationPages && !this.#young.has(id)) {
       this.#old = this.#young;
       this.#young = new Map();

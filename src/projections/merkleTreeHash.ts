@@ -1,5 +1,5 @@
 /** Hashes of tree pages (spec: merkle-tree 2): from the children of a page to the node it stands for. */
-import type { Bytes } from '../common/bytes.ts';
+import { type Bytes, concatBytes } from '../common/bytes.ts';
 import { blake2s256 } from '../common/hash.ts';
 import { TREE_DEPTH, branchHash, emptySubtreeHash } from '../protocol/stateTree.ts';
 import { childCount, HASH_BYTES, LEAF_BYTES, PAGE_HEIGHT, RADIX } from './merkleTreeLayout.ts';
@@ -47,6 +47,11 @@ export function rootAbove(topHash: Bytes, levels: number): Bytes {
   let hash = topHash;
   for (let level = PAGE_HEIGHT * levels; level < TREE_DEPTH; level++) hash = branchHash(hash, emptySubtreeHash(level));
   return hash;
+}
+
+/** What a version's record says of all versions up to it. */
+export function historyAfter(history: Bytes, root: Bytes): Bytes {
+  return blake2s256(concatBytes(history, root));
 }
 
 function loadChildHashes(page: Bytes, level: number): number {

@@ -129,7 +129,7 @@ export interface NewKey {
 }
 
 /** The index of a tree that holds the guards alone. */
-export function putFirstIndex(tx: StoreTx, cache: PageCache): void {
+export function putFirstIndex(tx: StoreTx, cache: PageCache<Bytes>): void {
   const page = new Uint8Array(1 + 2 * LEAF_ENTRY);
   page[0] = KIND_LEAF;
   writeLeafEntry(page, 0, MIN_GUARD_KEY, 0);
@@ -142,7 +142,7 @@ export function putFirstIndex(tx: StoreTx, cache: PageCache): void {
 /** `keys` ascend strictly. Reads each page once, one batch per level. */
 export async function locateKeys(
   tx: Pick<StoreTx, 'getMany'>,
-  cache: PageCache,
+  cache: PageCache<Bytes>,
   keys: readonly Bytes[],
   turns: Turns,
 ): Promise<LocatedKeys> {
@@ -158,8 +158,8 @@ export async function locateKeys(
     const below: PageVisit[] = [];
     for (const visit of visits) {
       visitChildren(visit, keys, below);
-      await turns.due();
     }
+    await turns.due();
     await loadPages(tx, cache, below);
     visits = below;
   }
@@ -176,8 +176,8 @@ export async function locateKeys(
       predecessors[i] = index;
       pages.push(page);
     }
-    await turns.due();
   }
+  await turns.due();
   return { indices, predecessors, pages };
 }
 
@@ -193,7 +193,7 @@ interface PageVisit {
 function visitChildren({ page, from, to }: PageVisit, keys: readonly Bytes[], below: PageVisit[]): void {
   const { bytes } = page;
   const last = entryCount(bytes) - 1;
-  for (let i = from; i < to; ) {
+  for (let i = from; i < to;) {
     const slot = Math.max(0, lastNotAbove(bytes, keys[i] ?? MISSING));
     const end = slot === last ? to : firstFrom(keys, i + 1, to, entryKey(bytes, slot + 1));
     const child = { id: entryTarget(bytes, slot), parent: page, slot, bytes: MISSING, splits: [] };
@@ -211,7 +211,7 @@ function firstFrom(keys: readonly Bytes[], from: number, to: number, bound: Byte
 
 async function loadPages(
   tx: Pick<StoreTx, 'getMany'>,
-  cache: PageCache,
+  cache: PageCache<Bytes>,
   visits: readonly PageVisit[],
 ): Promise<void> {
   const missing: VisitedPage[] = [];
@@ -226,20 +226,21 @@ async function loadPages(
   );
   missing.forEach((page, i) => {
     const bytes = stored[i];
-    if (bytes === undefined || !isWellFormed(bytes)) throw damagedTree(`page ${page.id} of the key index is missing or damaged`);
+    if (bytes === undefined || !isWellFormed(bytes))
+      throw damagedTree(`page ${page.id} of the key index is missing or damaged`);
     page.bytes = bytes;
     cache.set(page.id, bytes);
   });
 }
 
 /** Adds keys that ascend strictly; splits pages that become too full. `size`: pages so far. Gives the new number of pages. */
-export function insertKeys(tx: StoreTx, cache: PageCache, added: readonly NewKey[], size: number): number {
+export function insertKeys(tx: StoreTx, cache: PageCache<Bytes>, added: readonly NewKey[], size: number): number {
   const writer = new IndexWriter(tx, cache, size);
   let changed: VisitedPage[] = [];
   const touch = (parent: VisitedPage): void => {
     if (changed.at(-1) !== parent) changed.push(parent);
   };
-  for (let from = 0; from < added.length; ) {
+  for (let from = 0; from < added.length;) {
     const page = added[from]?.page;
     if (page === undefined) break;
     let to = from + 1;
@@ -250,18 +251,17 @@ export function insertKeys(tx: StoreTx, cache: PageCache, added: readonly NewKey
   while (changed.length > 0) {
     const level = changed;
     changed = [];
-    for (const page of level)
-      if (writer.put(page, withSplits(page)) && page.parent !== undefined) touch(page.parent);
+    for (const page of level) if (writer.put(page, withSplits(page)) && page.parent !== undefined) touch(page.parent);
   }
   return writer.size;
 }
 
 class IndexWriter {
   readonly #tx: StoreTx;
-  readonly #cache: PageCache;
+  readonly #cache: PageCache<Bytes>;
   size: number;
 
-  constructor(tx: StoreTx, cache: PageCache, size: number) {
+  constructor(tx: StoreTx, cache: PageCache<Bytes>, size: number) {
     this.#tx = tx;
     this.#cache = cache;
     this.size = size;

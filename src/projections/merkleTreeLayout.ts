@@ -107,25 +107,6 @@ export function childVersion(page: Bytes, slot: number): number {
   return readU48(page, (page.length / CHILD_BYTES) * HASH_BYTES + slot * U48_BYTES);
 }
 
-export function setChild(page: Bytes, slot: number, hash: Bytes, version: number): void {
-  page.set(hash, slot * HASH_BYTES);
-  writeU48(page, (page.length / CHILD_BYTES) * HASH_BYTES + slot * U48_BYTES, version);
-}
-
-/** A copy with room for so many children; the new ones are zero. */
-export function grownPage(page: Bytes, level: number, count: number): Bytes {
-  if (level === 0) {
-    const leaves = new Uint8Array(count * LEAF_BYTES);
-    leaves.set(page);
-    return leaves;
-  }
-  const before = page.length / CHILD_BYTES;
-  const grown = new Uint8Array(count * CHILD_BYTES);
-  grown.set(page.subarray(0, before * HASH_BYTES));
-  grown.set(page.subarray(before * HASH_BYTES), count * HASH_BYTES);
-  return grown;
-}
-
 export function leafKey(page: Bytes, slot: number): Bytes {
   return page.subarray(slot * LEAF_BYTES, slot * LEAF_BYTES + HASH_BYTES);
 }
@@ -139,29 +120,8 @@ export function leafNext(page: Bytes, slot: number): number {
   return u32le(page, at) + u32le(page, at + 4) * U32;
 }
 
-export function setLeafNext(page: Bytes, slot: number, next: number): void {
-  const at = slot * LEAF_BYTES + NEXT_OFFSET;
-  writeU32le(page, at, next >>> 0);
-  writeU32le(page, at + 4, Math.floor(next / U32));
-}
-
-export function setLeafValue(page: Bytes, slot: number, value: Bytes): void {
-  page.set(value, slot * LEAF_BYTES + HASH_BYTES);
-}
-
-export function setLeafKey(page: Bytes, slot: number, key: Bytes): void {
-  page.set(key, slot * LEAF_BYTES);
-}
-
 function u32le(bytes: Bytes, at: number): number {
   return asBuffer(bytes).readUInt32LE(at);
-}
-
-function writeU32le(bytes: Bytes, at: number, value: number): void {
-  bytes[at] = value;
-  bytes[at + 1] = value >>> 8;
-  bytes[at + 2] = value >>> 16;
-  bytes[at + 3] = value >>> 24;
 }
 
 /** Levels of pages of a tree with so many leaves; what is above has only empty right sides. */

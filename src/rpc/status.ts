@@ -34,6 +34,13 @@ export interface NodeStatus {
   /** Undefined: L1 is not watched. */
   readonly l1Head: number | undefined;
   readonly arePriorityTransactionsChecked: boolean;
+  /** L1 block up to which it was read. */
+  readonly l1ScannedBlock?: number | undefined;
+  readonly l1Confirmations?: number | undefined;
+  /** Why L1 is not followed, or why nothing of it is included. */
+  readonly l1Problem?: string | undefined;
+  /** A block of the log waits until L1 is read up to this request. */
+  readonly awaitedPriorityId?: bigint | undefined;
 }
 
 export interface StatusOptions {
@@ -84,8 +91,16 @@ function statusBody(status: NodeStatus): object {
     safe: status.safe,
     finalized: status.finalized,
     l1Head: status.l1Head,
-    priorityTransactions: status.arePriorityTransactionsChecked ? 'checked' : 'not checked',
+    l1ScannedBlock: status.l1ScannedBlock,
+    l1Confirmations: status.l1Confirmations,
+    l1Problem: status.l1Problem,
+    priorityTransactions: priorityTransactionsText(status),
   };
+}
+
+function priorityTransactionsText({ arePriorityTransactionsChecked, awaitedPriorityId }: NodeStatus): string {
+  if (!arePriorityTransactionsChecked) return 'not checked';
+  return awaitedPriorityId === undefined ? 'checked' : `waiting for request ${awaitedPriorityId} on L1`;
 }
 
 /** The koa application alone. */

@@ -46,6 +46,18 @@ export const REPOSITORIES = {
   bloomRow: 0x27,
 } as const;
 
+/** `merkleTree` (projections/merkleTreeLayout.ts). */
+export const MERKLE_TREE = {
+  /** u48 height -> root, history, u48 leaf count, u48 version of the top page */
+  version: 0x40,
+  /** u48 version, level, u48 position -> eight leaves or the hashes and u48 versions of eight pages below */
+  page: 0x41,
+  /** u48 id -> page of the index from keys to leaves, newest version only */
+  indexPage: 0x42,
+  /** -> u48 number of those pages */
+  indexSize: 0x43,
+} as const;
+
 /** A key of the chain store. */
 export function chainKey(bucket: (typeof CHAIN)[keyof typeof CHAIN], ...parts: readonly Bytes[]): Bytes {
   let length = 1;

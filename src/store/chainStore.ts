@@ -94,7 +94,8 @@ export class ChainStore {
       concatBytes(u64be(genesis.context.executionVersion), genesis.entryBytes),
     );
     const { position, chainId, header, blockHash } = genesis;
-    this.#putJournal(batch, { index: 0, event: { kind: 'Genesis', position, chainId, header, blockHash } });
+    const writes = genesis.writes.map(({ flatKey, value }) => ({ flatKey, value }));
+    this.#putJournal(batch, { index: 0, event: { kind: 'Genesis', position, chainId, header, blockHash, writes } });
     batch.put(chainKey(CHAIN.meta, META_CHECKPOINT), checkpoint);
     await this.#store.write(batch);
     this.#journalEnd = 1;

@@ -1,6 +1,6 @@
 /** What the journal holds: accepted entries with what executing them gave, in order. Every projection follows it. */
 import type { Bytes } from '../common/bytes.ts';
-import type { BlockHeader, BlockOutput } from '../protocol/blockOutput.ts';
+import type { BlockHeader, BlockOutput, StorageWrite } from '../protocol/blockOutput.ts';
 import type { BlockRecord } from '../protocol/replayRecord.ts';
 
 export interface GenesisEvent {
@@ -10,6 +10,8 @@ export interface GenesisEvent {
   readonly chainId: bigint;
   readonly header: BlockHeader;
   readonly blockHash: Bytes;
+  /** The state of block 0, ascending by flat key. */
+  readonly writes: readonly Pick<StorageWrite, 'flatKey' | 'value'>[];
 }
 
 /** A block this process read from the log, whose entry its fold accepted, with its output. */

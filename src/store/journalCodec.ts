@@ -20,7 +20,7 @@ import { StoreError } from './errors.ts';
 import type { CanonicalBlock, GenesisEvent, JournalEntry } from './journal.ts';
 import { readL2ToL1Log, readLog, writeL2ToL1Log, writeLog } from './logCodec.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 const KIND_GENESIS = 0;
 const KIND_BLOCK = 1;
 
@@ -85,6 +85,11 @@ function writeGenesis(event: GenesisEvent): void {
   writer.big(event.chainId);
   writeHeader(event.header);
   writer.fixed(event.blockHash, HASH);
+  writer.varint(event.writes.length);
+  for (const { flatKey, value } of event.writes) {
+    writer.fixed(flatKey, HASH);
+    writer.fixed(value, HASH);
+  }
 }
 
 function readGenesis(reader: ByteReader): GenesisEvent {
@@ -92,8 +97,9 @@ function readGenesis(reader: ByteReader): GenesisEvent {
   const chainId = reader.big();
   const header = readHeader(reader);
   const blockHash = reader.fixed(HASH);
+  const writes = readMany(reader, () => ({ flatKey: reader.fixed(HASH), value: reader.fixed(HASH) }));
   reader.finish();
-  return { kind: 'Genesis', position, chainId, header, blockHash };
+  return { kind: 'Genesis', position, chainId, header, blockHash, writes };
 }
 
 function writeBlock(block: CanonicalBlock): void {

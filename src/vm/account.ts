@@ -77,7 +77,14 @@ export class Account {
   }
 
   get record(): AccountRecord {
-    const { versioning, bytecodeHash, unpaddedCodeLength, artifactsLength, observableBytecodeHash, observableBytecodeLength } = this.code;
+    const {
+      versioning,
+      bytecodeHash,
+      unpaddedCodeLength,
+      artifactsLength,
+      observableBytecodeHash,
+      observableBytecodeLength,
+    } = this.code;
     return {
       versioning,
       nonce: this.nonce,

@@ -1,8 +1,7 @@
 /** One block being executed, transaction by transaction, for builder and replayer alike (spec: execution 2, 8.2, native 10). */
-import { ZERO_32 } from '../common/bytes.ts';
+import { toHex, ZERO_32 } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
 import { assert, NodeError } from '../common/errors.ts';
-import { toHex } from '../common/bytes.ts';
 import { nextTransactionsRoot } from '../protocol/blockHeader.ts';
 import type { BlockOutput, TransactionOutput } from '../protocol/blockOutput.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
@@ -11,14 +10,15 @@ import { isL1Transaction } from '../protocol/transaction.ts';
 import type { SenderedTransaction } from '../protocol/transaction.ts';
 import { vmTransactionHash } from '../protocol/transactionCodec.ts';
 import { blockOutput } from './blockResult.ts';
-import { Machine } from './interpreter.ts';
-import type { Environment } from './interpreter.ts';
+import { Machine } from './machine.ts';
+import type { Environment } from './machine.ts';
 import { reactionTo } from './invalidTransaction.ts';
 import type { InvalidTransaction, Reaction } from './invalidTransaction.ts';
 import { L1Execution } from './l1Transaction.ts';
 import { L2Execution } from './l2Transaction.ts';
 import type { LoadedState, MissingKey } from './loadedState.ts';
 import { NATIVE_MAX } from './nativeCosts.ts';
+import { runMachine } from './runMachine.ts';
 import type { Tracer } from './tracer.ts';
 import type { ExecutedTransaction, TransactionExecution, TransactionRules } from './transactionExecution.ts';
 import { WorldState } from './worldState.ts';
@@ -27,15 +27,7 @@ export type { InvalidTransaction, Reaction } from './invalidTransaction.ts';
 
 /** Why a block ends (spec: execution 2). */
 export type SealReason =
-  | 'Replay'
-  | 'Timeout'
-  | 'TxCountLimit'
-  | 'GasLimit'
-  | 'GasVm'
-  | 'NativeCycles'
-  | 'Pubdata'
-  | 'L2ToL1Logs'
-  | 'Other';
+  'Replay' | 'Timeout' | 'TxCountLimit' | 'GasLimit' | 'GasVm' | 'NativeCycles' | 'Pubdata' | 'L2ToL1Logs' | 'Other';
 
 /** What a turn of execution came to. */
 export type Step =
@@ -93,7 +85,11 @@ export class BlockExecution {
   constructor(options: { context: BlockContext; state: LoadedState; tracer?: Tracer; turnBudget?: number }) {
     this.#context = options.context;
     this.#world = new WorldState(options.state);
-    this.#machine = new Machine({ world: this.#world, environment: environmentOf(options.context), tracer: options.tracer });
+    this.#machine = new Machine({
+      world: this.#world,
+      environment: environmentOf(options.context),
+      tracer: options.tracer,
+    });
     this.#rules = { context: options.context, simulation: undefined };
     this.#turnBudget = options.turnBudget ?? TURN_BUDGET;
   }
@@ -112,7 +108,8 @@ export class BlockExecution {
     assert(!this.#isFinished, 'a transaction was started in a finished block');
     const { transaction } = sendered;
     const { gasLimit } = this.#context;
-    if (transaction.gasLimit <= gasLimit && this.#gasUsed + transaction.gasLimit > gasLimit) return { kind: 'full', reason: 'GasLimit' };
+    if (transaction.gasLimit <= gasLimit && this.#gasUsed + transaction.gasLimit > gasLimit)
+      return { kind: 'full', reason: 'GasLimit' };
     const machine = this.#machine;
     const rules = this.#rules;
     this.#world.beginTransaction();
@@ -134,7 +131,7 @@ export class BlockExecution {
     const world = this.#world;
     world.missing = [];
     if (!current.isStarted) {
-      if (!current.execution.probe()) return { kind: 'missing', keys: world.missing };
+      if (!current.execution.probe()) return { kind: 'missing', keys: world.takeMissing() };
       const error = current.execution.start();
       if (error !== undefined) {
         this.abandon();
@@ -143,8 +140,8 @@ export class BlockExecution {
       current.isStarted = true;
     }
     if (machine.result === undefined) {
-      const outcome = machine.run(this.#turnBudget);
-      if (outcome === 'missing') return { kind: 'missing', keys: world.missing };
+      const outcome = runMachine(machine, this.#turnBudget);
+      if (outcome === 'missing') return { kind: 'missing', keys: world.takeMissing() };
       if (outcome === 'paused') return { kind: 'paused' };
     }
     return this.#end(current);
@@ -208,11 +205,15 @@ export class BlockExecution {
   #unpayable({ transaction }: SenderedTransaction): SealReason {
     if (this.#outputs.length > 0) return 'Other';
     const { blockNumber } = this.#context;
-    throw new NodeError('invariant', `transaction ${toHex(transaction.hash)} cannot pay for its pubdata even as first of block ${blockNumber}`, {
-      code: 'VM_PUBDATA_UNPAYABLE',
-      blockNumber,
-      transactionHash: toHex(transaction.hash),
-    });
+    throw new NodeError(
+      'invariant',
+      `transaction ${toHex(transaction.hash)} cannot pay for its pubdata even as first of block ${blockNumber}`,
+      {
+        code: 'VM_PUBDATA_UNPAYABLE',
+        blockNumber,
+        transactionHash: toHex(transaction.hash),
+      },
+    );
   }
 
   /** Header, ordered writes, preimages, pubdata and output hash of the included transactions. */

@@ -4,7 +4,14 @@ import type { Bytes } from '../common/bytes.ts';
 import { assert } from '../common/errors.ts';
 import { accountRecordHash, encodeAccountRecord, equalAccountCode } from '../protocol/accountRecord.ts';
 import { EMPTY_OMMERS_HASH, headerHash } from '../protocol/blockHeader.ts';
-import type { BlockHeader, BlockOutput, L2ToL1Log, Preimage, StorageWrite, TransactionOutput } from '../protocol/blockOutput.ts';
+import type {
+  BlockHeader,
+  BlockOutput,
+  L2ToL1Log,
+  Preimage,
+  StorageWrite,
+  TransactionOutput,
+} from '../protocol/blockOutput.ts';
 import { blockOutputHash } from '../protocol/blockOutputHash.ts';
 import { addToBloom, BLOOM_LENGTH } from '../protocol/bloom.ts';
 import { encodePubdata } from '../protocol/pubdata.ts';
@@ -36,13 +43,20 @@ function accountChanges(world: WorldState, preimages: Map<string, Preimage>): Ch
     if (!equalAccountCode(account.initial, final)) {
       storedCode = account.hasBytecodeHash ? world.deployedCode.get(bytesKey(final.bytecodeHash)) : EMPTY_BYTES;
       assert(storedCode !== undefined, 'code was deployed in this block and its stored form is gone');
-      if (account.hasBytecodeHash) preimages.set(bytesKey(final.bytecodeHash), { hash: final.bytecodeHash, bytes: storedCode });
+      if (account.hasBytecodeHash)
+        preimages.set(bytesKey(final.bytecodeHash), { hash: final.bytecodeHash, bytes: storedCode });
     }
     const key = accountFlatKey(account.address);
     const slot = accountSlot(account.address);
     changes.push({
       write: { flatKey: key, value: hash, address: ACCOUNT_PROPERTIES_ADDRESS, slot, accountRecord: bytes },
-      diff: { kind: 'account', flatKey: key, initial: account.initial, final, storedCode: account.hidesCode ? undefined : storedCode },
+      diff: {
+        kind: 'account',
+        flatKey: key,
+        initial: account.initial,
+        final,
+        storedCode: account.hidesCode ? undefined : storedCode,
+      },
       address: ACCOUNT_PROPERTIES_ADDRESS,
       slot,
     });

@@ -6,10 +6,12 @@ import { EMPTY_CODE } from './code.ts';
 import type { Code } from './code.ts';
 import { Frame } from './frame.ts';
 import { CALL_DEPTH_MAX, CALL_STIPEND_GAS, CALL_VALUE_GAS, ERGS_PER_GAS, NEW_ACCOUNT_GAS } from './gasCosts.ts';
-import { chargeSignal, FAILED, FATAL, FATAL_RESULT, MISSING, RUNNING, SWITCHED } from './interpreter.ts';
-import type { Machine, Signal } from './interpreter.ts';
+import { FATAL_RESULT } from './machine.ts';
+import type { Machine } from './machine.ts';
 import { CHARGED } from './meter.ts';
 import { CALL, CALLCODE, DELEGATECALL, STATICCALL } from './opcodes.ts';
+import { chargeSignal, FAILED, FATAL, MISSING, RUNNING, SWITCHED } from './signals.ts';
+import type { Signal } from './signals.ts';
 import { BY_OPCODE, WITHOUT_GAS } from './stateAccess.ts';
 import type { TracedKind } from './tracer.ts';
 import { isZeroWord, LIMBS, readBigInt } from './words.ts';
@@ -68,7 +70,8 @@ function begin(machine: Machine, call: BegunCall, isFirst: boolean): CallEnd | t
     if (result.kind === 'success') meter.gas -= result.gas;
     else meter.burnGas();
     machine.budget -= gasBefore - meter.gas;
-    end = result.kind === 'success' ? { success: true, output: result.output } : { success: false, output: EMPTY_BYTES };
+    end =
+      result.kind === 'success' ? { success: true, output: result.output } : { success: false, output: EMPTY_BYTES };
   } else if (hook !== undefined && (isBorrowed || (call.value !== 0n && hook !== 'baseToken'))) {
     end = { success: false, output: EMPTY_BYTES };
   } else if (hook === undefined && call.code === undefined) {
@@ -214,7 +217,14 @@ export function call(machine: Machine, opcode: number): Signal {
  */
 export function beginTopCall(
   machine: Machine,
-  options: { sender: Account; target: Account; code: Code; value: bigint; input: Bytes; checkpoint: Frame['checkpoint'] },
+  options: {
+    sender: Account;
+    target: Account;
+    code: Code;
+    value: bigint;
+    input: Bytes;
+    checkpoint: Frame['checkpoint'];
+  },
 ): void {
   const { sender, target, code, value, input, checkpoint } = options;
   machine.failure = 'execution reverted';
@@ -237,5 +247,10 @@ export function beginTopCall(
   machine.result =
     end === FATAL
       ? FATAL_RESULT
-      : { kind: 'returned', success: end.success, output: end.output, error: end.success ? undefined : machine.failure };
+      : {
+          kind: 'returned',
+          success: end.success,
+          output: end.output,
+          error: end.success ? undefined : machine.failure,
+        };
 }

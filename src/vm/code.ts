@@ -10,29 +10,31 @@ const SENTINEL_BYTES = 33;
 export interface Code {
   /** The code and zero bytes behind it. */
   readonly bytes: Bytes;
+  /** Of `bytes`. */
+  readonly view: DataView;
   /** Of the code itself. */
   readonly length: number;
   /** One bit per byte, least significant first, set at valid JUMPDESTs. */
   readonly jumps: Bytes;
 }
 
-export const EMPTY_CODE: Code = { bytes: new Uint8Array(SENTINEL_BYTES), length: 0, jumps: EMPTY_BYTES };
-
-function withSentinel(code: Bytes): Bytes {
+function withSentinel(code: Bytes): Pick<Code, 'bytes' | 'view' | 'length'> {
   const bytes = new Uint8Array(code.length + SENTINEL_BYTES);
   bytes.set(code);
-  return bytes;
+  return { bytes, view: new DataView(bytes.buffer), length: code.length };
 }
+
+export const EMPTY_CODE: Code = { ...withSentinel(EMPTY_BYTES), jumps: EMPTY_BYTES };
 
 /** Code that is not stored: init code. */
 export function codeFromBytes(code: Bytes): Code {
-  return code.length === 0 ? EMPTY_CODE : { bytes: withSentinel(code), length: code.length, jumps: jumpMap(code) };
+  return code.length === 0 ? EMPTY_CODE : { ...withSentinel(code), jumps: jumpMap(code) };
 }
 
 /** Stored code, with the fields of the account record that say what lies where in it (spec: state 3). */
 export function codeFromStored(stored: Bytes, fields: AccountCodeFields): Code {
   const code = observableCode(stored, fields);
-  return { bytes: withSentinel(code), length: code.length, jumps: storedJumpMap(stored, fields).slice() };
+  return { ...withSentinel(code), jumps: storedJumpMap(stored, fields).slice() };
 }
 
 /** Keeps the most recently used half when it is full: two generations. Content-addressed, so it is never stale. */

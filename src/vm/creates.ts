@@ -16,12 +16,19 @@ import {
   INIT_CODE_WORD_GAS,
   wordCount,
 } from './gasCosts.ts';
-import { chargeSignal, FAILED, FATAL, MISSING, RUNNING, SWITCHED } from './interpreter.ts';
-import type { Machine, Signal } from './interpreter.ts';
+import type { Machine } from './machine.ts';
 import { CHARGED, OUT_OF_GAS } from './meter.ts';
 import type { Charge } from './meter.ts';
-import { blakeNative, DEPLOY_PREIMAGE_NATIVE, DEPLOY_WRITE_NATIVE, jumpMapNative, keccakNative } from './nativeCosts.ts';
+import {
+  blakeNative,
+  DEPLOY_PREIMAGE_NATIVE,
+  DEPLOY_WRITE_NATIVE,
+  jumpMapNative,
+  keccakNative,
+} from './nativeCosts.ts';
 import { CREATE2 } from './opcodes.ts';
+import { chargeSignal, FAILED, FATAL, MISSING, RUNNING, SWITCHED } from './signals.ts';
+import type { Signal } from './signals.ts';
 import { WITHOUT_GAS } from './stateAccess.ts';
 import { isZeroWord, LIMBS, readBigInt, setNumber, toOffset, wordToBytes } from './words.ts';
 import type { Checkpoint } from './worldState.ts';

@@ -51,9 +51,11 @@ function divide(u: number, v: number): void {
   const shift = Math.clz32(divisor[v - 1]!) - 16;
   dividend[u] = 0;
   if (shift > 0) {
-    for (let i = v - 1; i > 0; i -= 1) divisor[i] = ((divisor[i]! << shift) & 0xffff) | (divisor[i - 1]! >> (16 - shift));
+    for (let i = v - 1; i > 0; i -= 1)
+      divisor[i] = ((divisor[i]! << shift) & 0xffff) | (divisor[i - 1]! >> (16 - shift));
     divisor[0] = (divisor[0]! << shift) & 0xffff;
-    for (let i = u; i > 0; i -= 1) dividend[i] = ((dividend[i]! << shift) & 0xffff) | (dividend[i - 1]! >> (16 - shift));
+    for (let i = u; i > 0; i -= 1)
+      dividend[i] = ((dividend[i]! << shift) & 0xffff) | (dividend[i - 1]! >> (16 - shift));
     dividend[0] = (dividend[0]! << shift) & 0xffff;
   }
   const top = divisor[v - 1]!;
@@ -90,7 +92,8 @@ function divide(u: number, v: number): void {
     quotient[j] = q;
   }
   if (shift > 0) {
-    for (let i = 0; i < v; i += 1) dividend[i] = (dividend[i]! >> shift) | ((dividend[i + 1]! << (16 - shift)) & 0xffff);
+    for (let i = 0; i < v; i += 1)
+      dividend[i] = (dividend[i]! >> shift) | ((dividend[i + 1]! << (16 - shift)) & 0xffff);
   }
 }
 

@@ -11,8 +11,8 @@ import type { Account } from './account.ts';
 import { beginTopCall, callableCode } from './calls.ts';
 import type { Code } from './code.ts';
 import { calldataGas, ERGS_PER_GAS, L1_INTRINSIC_GAS } from './gasCosts.ts';
-import { FATAL_RESULT } from './interpreter.ts';
-import type { Machine } from './interpreter.ts';
+import { FATAL_RESULT } from './machine.ts';
+import type { Machine } from './machine.ts';
 import { GAS_LIMIT_MAX } from './l2Transaction.ts';
 import { CHARGED } from './meter.ts';
 import { divideUp, gasUsed, nativeBudget, nativeUsed, saturate } from './nativeBudget.ts';
@@ -21,7 +21,12 @@ import { keccakNative, L1_INTRINSIC_PUBDATA, L1_NATIVE_PRICE, UPGRADE_NATIVE_PER
 import { countPubdata } from './pubdataCount.ts';
 import { WITHOUT_GAS } from './stateAccess.ts';
 import { probeFeeAccounts, settle } from './transactionExecution.ts';
-import type { ExecutedTransaction, FeeAccounts, TransactionExecution, TransactionRules } from './transactionExecution.ts';
+import type {
+  ExecutedTransaction,
+  FeeAccounts,
+  TransactionExecution,
+  TransactionRules,
+} from './transactionExecution.ts';
 import type { Checkpoint } from './worldState.ts';
 
 const U32_MAX = 0xffff_ffffn;
@@ -57,7 +62,8 @@ export function wouldStopVm(
   const perPubdata = gasPerPubdataByteLimit * nativePerGas(transaction, simulatedNativePerGas);
   if (perPubdata * BigInt(L1_INTRINSIC_PUBDATA) > U64_MAX) return 'its price of pubdata exceeds 64 bits of native';
   const intrinsic = BigInt(L1_INTRINSIC_GAS + calldataGas(input));
-  if (gasLimit > intrinsic && (gasLimit - intrinsic) * BigInt(ERGS_PER_GAS) > U64_MAX) return 'its gas exceeds 64 bits of ergs';
+  if (gasLimit > intrinsic && (gasLimit - intrinsic) * BigInt(ERGS_PER_GAS) > U64_MAX)
+    return 'its gas exceeds 64 bits of ergs';
   return undefined;
 }
 
@@ -95,7 +101,11 @@ export class L1Execution implements TransactionExecution {
     const { world } = this.#machine;
     const { initiator, to, refundRecipient } = this.#transaction;
     const fees = probeFeeAccounts(world, this.#rules.context.coinbase);
-    const accounts = { initiator: world.accountAt(initiator), target: world.accountAt(to), refund: world.accountAt(refundRecipient) };
+    const accounts = {
+      initiator: world.accountAt(initiator),
+      target: world.accountAt(to),
+      refund: world.accountAt(refundRecipient),
+    };
     const code = accounts.target === undefined ? undefined : callableCode(this.#machine, accounts.target);
     if (
       fees === undefined ||
@@ -106,7 +116,13 @@ export class L1Execution implements TransactionExecution {
     ) {
       return false;
     }
-    this.#probed = { fees, initiator: accounts.initiator, target: accounts.target, refundRecipient: accounts.refund, code };
+    this.#probed = {
+      fees,
+      initiator: accounts.initiator,
+      target: accounts.target,
+      refundRecipient: accounts.refund,
+      code,
+    };
     return true;
   }
 
@@ -176,7 +192,8 @@ export class L1Execution implements TransactionExecution {
 
   #mint(account: Account, amount: bigint): void {
     const balance = account.balance + amount;
-    if (balance > U256_MAX) this.#stop('VM_BALANCE_OVERFLOW', `it lifts the balance of ${toHex(account.address)} above 256 bits`);
+    if (balance > U256_MAX)
+      this.#stop('VM_BALANCE_OVERFLOW', `it lifts the balance of ${toHex(account.address)} above 256 bits`);
     this.#machine.world.setBalance(account, balance);
   }
 
@@ -204,7 +221,8 @@ export class L1Execution implements TransactionExecution {
     }
     const left = available - budget.perPubdata * BigInt(pubdata);
     if (left < 0n) return undefined;
-    if (!success && transaction.type === UPGRADE_TYPE) this.#stop('VM_UPGRADE_FAILED', `it failed with ${toHex(output)}`);
+    if (!success && transaction.type === UPGRADE_TYPE)
+      this.#stop('VM_UPGRADE_FAILED', `it failed with ${toHex(output)}`);
     const native = nativeUsed(budget, left);
     const gas = gasUsed(budget, gasLimit - BigInt(gasLeft), native);
 

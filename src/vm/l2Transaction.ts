@@ -18,8 +18,8 @@ import {
   L2_SIGNATURE_GAS,
   wordCount,
 } from './gasCosts.ts';
-import { FAILED, FATAL, FATAL_RESULT } from './interpreter.ts';
-import type { Machine } from './interpreter.ts';
+import { FATAL_RESULT } from './machine.ts';
+import type { Machine } from './machine.ts';
 import type { InvalidTransaction } from './invalidTransaction.ts';
 import { CHARGED, OUT_OF_NATIVE } from './meter.ts';
 import type { Charge } from './meter.ts';
@@ -27,9 +27,15 @@ import { divideUp, gasUsed, nativeBudget, nativeUsed, saturate } from './nativeB
 import type { NativeBudget } from './nativeBudget.ts';
 import { keccakNative, SIGNATURE_NATIVE } from './nativeCosts.ts';
 import { countPubdata } from './pubdataCount.ts';
+import { FAILED, FATAL } from './signals.ts';
 import { BY_ACCESS_LIST, WITHOUT_GAS } from './stateAccess.ts';
 import { probeFeeAccounts, settle } from './transactionExecution.ts';
-import type { ExecutedTransaction, FeeAccounts, TransactionExecution, TransactionRules } from './transactionExecution.ts';
+import type {
+  ExecutedTransaction,
+  FeeAccounts,
+  TransactionExecution,
+  TransactionRules,
+} from './transactionExecution.ts';
 import { LIMBS, readBytes } from './words.ts';
 import type { Checkpoint } from './worldState.ts';
 
@@ -114,7 +120,13 @@ export class L2Execution implements TransactionExecution {
       }
       listed.push({ account, slots });
     }
-    if (world.missing.length > 0 || fees === undefined || sender === undefined || target === undefined || code === undefined) {
+    if (
+      world.missing.length > 0 ||
+      fees === undefined ||
+      sender === undefined ||
+      target === undefined ||
+      code === undefined
+    ) {
       return false;
     }
     this.#probed = { fees, sender, target, code, listed };
@@ -169,13 +181,15 @@ export class L2Execution implements TransactionExecution {
     if (sender.nonce === NONCE_MAX) return 'NonceOverflowInTransaction';
     world.setNonce(sender, sender.nonce + 1n);
     if (access.account(bootloader, WITHOUT_GAS) !== CHARGED) return OUT_OF_NATIVE_ERROR;
-    if (access.transfer(sender, bootloader, maxFeePerGas * gasLimit, WITHOUT_GAS) !== CHARGED) return OUT_OF_NATIVE_ERROR;
+    if (access.transfer(sender, bootloader, maxFeePerGas * gasLimit, WITHOUT_GAS) !== CHARGED)
+      return OUT_OF_NATIVE_ERROR;
     if (access.account(bootloader, WITHOUT_GAS) !== CHARGED) return OUT_OF_NATIVE_ERROR;
     const excess = (maxFeePerGas - gasPrice) * gasLimit;
     if (excess > 0n && access.transfer(bootloader, sender, excess, WITHOUT_GAS) !== CHARGED) return OUT_OF_NATIVE_ERROR;
     const validationPubdata = countPubdata(world);
     const pubdataNative = budget.perPubdata * BigInt(validationPubdata);
-    if (pubdataNative > BigInt(meter.native) || meter.charge(0, Number(pubdataNative)) !== CHARGED) return OUT_OF_NATIVE_ERROR;
+    if (pubdataNative > BigInt(meter.native) || meter.charge(0, Number(pubdataNative)) !== CHARGED)
+      return OUT_OF_NATIVE_ERROR;
 
     this.#running = { budget, gasPrice, validationPubdata, validated: world.checkpoint(), nativeBefore: meter.native };
     this.#machine.beginTransaction(sender, gasPrice);
@@ -213,7 +227,8 @@ export class L2Execution implements TransactionExecution {
     if (error !== undefined) return error;
 
     if (transaction.nonce > NONCE_MAX) return 'NonceOverflowInTransaction';
-    if (!isSimulated && transaction.nonce !== sender.nonce) return transaction.nonce > sender.nonce ? 'NonceTooHigh' : 'NonceTooLow';
+    if (!isSimulated && transaction.nonce !== sender.nonce)
+      return transaction.nonce > sender.nonce ? 'NonceTooHigh' : 'NonceTooLow';
     if (sender.hasCode) return 'RejectCallerWithCode';
     const prepayment = maxFeePerGas * gasLimit;
     if (prepayment >= U128 || prepayment + value >= U256) return 'OverflowPaymentInTransaction';

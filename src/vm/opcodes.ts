@@ -92,8 +92,8 @@ define(0x5d, 'TSTORE', 0, 100, 2, 0);
 define(0x5e, 'MCOPY', 0, 0, 3, 0);
 define(0x5f, 'PUSH0', 2, 50, 0, 1);
 const PUSH_NATIVE = [
-  60, 120, 140, 140, 150, 160, 170, 180, 190, 200, 210, 210, 220, 230, 240, 240, 240, 240, 240, 240, 250, 260, 260, 260, 260,
-  270, 280, 280, 290, 290, 300, 300,
+  60, 120, 140, 140, 150, 160, 170, 180, 190, 200, 210, 210, 220, 230, 240, 240, 240, 240, 240, 240, 250, 260, 260, 260,
+  260, 270, 280, 280, 290, 290, 300, 300,
 ];
 PUSH_NATIVE.forEach((native, i) => define(0x60 + i, `PUSH${i + 1}`, 3, native, 0, 1));
 for (let i = 1; i <= 16; i += 1) {
@@ -117,13 +117,13 @@ export const OPCODE_GAS = new Int32Array(256);
 export const OPCODE_NATIVE = new Int32Array(256).fill(STEP_NATIVE);
 /** Limbs that must be on the stack. */
 export const STACK_NEEDED = new Int32Array(256);
-/** Limbs that may be on the stack at most. */
-export const STACK_ROOM = new Int32Array(256).fill(STACK_LIMBS_MAX);
+/** Limbs that may be on the stack beyond those. */
+export const STACK_RANGE = new Int32Array(256).fill(STACK_LIMBS_MAX);
 for (const [number, opcode] of OPCODES) {
   OPCODE_GAS[number] = opcode.gas;
   OPCODE_NATIVE[number] = opcode.native;
   STACK_NEEDED[number] = opcode.pops * LIMBS;
-  STACK_ROOM[number] = STACK_LIMBS_MAX - Math.max(0, opcode.pushes - opcode.pops) * LIMBS;
+  STACK_RANGE[number] = STACK_LIMBS_MAX - Math.max(opcode.pushes, opcode.pops) * LIMBS;
 }
 
 export const CREATE = 0xf0;

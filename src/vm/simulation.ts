@@ -12,12 +12,13 @@ import type { RlpItem } from '../protocol/rlp.ts';
 import { L1_PRIORITY_TYPE } from '../protocol/transaction.ts';
 import type { AccessListItem, L1Transaction, L2Transaction } from '../protocol/transaction.ts';
 import { environmentOf, PREVRANDAO, TURN_BUDGET } from './blockExecution.ts';
-import { Machine } from './interpreter.ts';
+import { Machine } from './machine.ts';
 import type { InvalidTransaction } from './invalidTransaction.ts';
 import { L1Execution, wouldStopVm } from './l1Transaction.ts';
 import { L2Execution } from './l2Transaction.ts';
 import type { LoadedState, MissingKey } from './loadedState.ts';
 import { SIMULATION_NATIVE_PER_GAS } from './nativeCosts.ts';
+import { runMachine } from './runMachine.ts';
 import type { Tracer } from './tracer.ts';
 import type { TransactionExecution, TransactionRules } from './transactionExecution.ts';
 import { WorldState } from './worldState.ts';
@@ -192,7 +193,8 @@ export class Simulation {
       return this.#advance();
     } catch (error) {
       // What stops a node in a block is the caller's own doing here.
-      if (error instanceof NodeError && error.code.startsWith('VM_')) return { kind: 'rejected', error: 'OtherUnrecoverable' };
+      if (error instanceof NodeError && error.code.startsWith('VM_'))
+        return { kind: 'rejected', error: 'OtherUnrecoverable' };
       throw error;
     }
   }
@@ -202,14 +204,14 @@ export class Simulation {
     const machine = this.#machine;
     world.missing = [];
     if (!this.#isStarted) {
-      if (!this.#execution.probe()) return { kind: 'missing', keys: world.missing };
+      if (!this.#execution.probe()) return { kind: 'missing', keys: world.takeMissing() };
       const error = this.#execution.start();
       if (error !== undefined) return { kind: 'rejected', error };
       this.#isStarted = true;
     }
     if (machine.result === undefined) {
-      const outcome = machine.run(this.#turnBudget);
-      if (outcome === 'missing') return { kind: 'missing', keys: world.missing };
+      const outcome = runMachine(machine, this.#turnBudget);
+      if (outcome === 'missing') return { kind: 'missing', keys: world.takeMissing() };
       if (outcome === 'paused') return { kind: 'paused' };
     }
     const result = machine.result;

@@ -101,7 +101,9 @@ export class StateAccess {
 
   /** code(x) */
   code(account: Account): Charge {
-    return account.hasBytecodeHash ? this.preimage(bytesKey(account.code.bytecodeHash), account.storedCodeLength) : CHARGED;
+    return account.hasBytecodeHash
+      ? this.preimage(bytesKey(account.code.bytecodeHash), account.storedCodeLength)
+      : CHARGED;
   }
 
   /** acct_write(x) */
@@ -152,7 +154,10 @@ export class StateAccess {
     if (read !== CHARGED) return read;
     let gas = wasCold ? SSTORE_COLD_EXTRA_GAS : 0;
     const position = slot * LIMBS;
-    if (!equalWords(slots.current, position, words, at) && equalWords(slots.current, position, slots.atStart, position)) {
+    if (
+      !equalWords(slots.current, position, words, at) &&
+      equalWords(slots.current, position, slots.atStart, position)
+    ) {
       gas += isZeroWord(slots.atStart, position) ? SSTORE_SET_EXTRA_GAS : SSTORE_RESET_EXTRA_GAS;
     }
     const write = this.#meter.charge(gas, this.#world.slotIsUnset(slot) ? SLOT_WRITE_UNSET_NATIVE : SLOT_WRITE_NATIVE);

@@ -1,4 +1,5 @@
 /** Opcodes that read or write state, hash or log (spec: execution 9, native 5). Look-ups come before every effect. */
+import { EMPTY_BYTES } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
 import { KECCAK_EMPTY, keccak256 } from '../common/hash.ts';
 import type { Account } from './account.ts';
@@ -15,8 +16,7 @@ import {
   WARM_ACCESS_GAS,
   wordCount,
 } from './gasCosts.ts';
-import { chargeSignal, FAILED, MISSING, RUNNING, STOPPED } from './interpreter.ts';
-import type { Machine, Signal } from './interpreter.ts';
+import type { Machine } from './machine.ts';
 import { CHARGED } from './meter.ts';
 import type { Charge } from './meter.ts';
 import {
@@ -29,9 +29,10 @@ import {
   LOG_TOPIC_NATIVE,
   TRANSIENT_NATIVE,
 } from './nativeCosts.ts';
+import { chargeSignal, FAILED, MISSING, RUNNING, STOPPED } from './signals.ts';
+import type { Signal } from './signals.ts';
 import { BY_OPCODE, BY_SELFDESTRUCT } from './stateAccess.ts';
 import { copyWord, LIMBS, readBytes, setBigInt, setNumber, toOffset, wordToBytes } from './words.ts';
-import { EMPTY_BYTES } from '../common/bytes.ts';
 
 /** One opcode of this file. The first charge and the stack check are done. */
 export function runStateOpcode(machine: Machine, opcode: number): Signal {
@@ -117,7 +118,8 @@ function externalCodeCopy(machine: Machine): Signal {
   if (charge !== CHARGED) return chargeSignal(charge);
   charge = meter.charge(COPY_WORD_GAS * wordCount(size), COPY_OPCODE_NATIVE + copyNative(size));
   if (charge !== CHARGED) return chargeSignal(charge);
-  if (size > 0) machine.copyToMemory(code.bytes, code.length, toOffset(stack, top - 3 * LIMBS), toOffset(stack, toAt), size);
+  if (size > 0)
+    machine.copyToMemory(code.bytes, code.length, toOffset(stack, top - 3 * LIMBS), toOffset(stack, toAt), size);
   frame.sp = sizeAt;
   return RUNNING;
 }
@@ -232,6 +234,13 @@ function selfDestruct(machine: Machine): Signal {
 function traceSelfDestruct(machine: Machine, self: Account, beneficiary: Account, value: bigint): void {
   const { tracer } = machine;
   if (tracer === undefined) return;
-  tracer.enter({ kind: 'SELFDESTRUCT', from: self.address, to: beneficiary.address, value, gas: 0, input: EMPTY_BYTES });
+  tracer.enter({
+    kind: 'SELFDESTRUCT',
+    from: self.address,
+    to: beneficiary.address,
+    value,
+    gas: 0,
+    input: EMPTY_BYTES,
+  });
   tracer.exit({ success: true, output: EMPTY_BYTES, gasLeft: 0, error: undefined });
 }

@@ -15,10 +15,11 @@ import {
 import { COMPLEX_UPGRADER_ADDRESS, L1_MESSENGER_ADDRESS } from '../protocol/systemAddresses.ts';
 import { storeCodeCharges } from './creates.ts';
 import { CODE_LENGTH_MAX, HOOK_ERGS, KECCAK_GAS, KECCAK_WORD_GAS, wordCount } from './gasCosts.ts';
-import { chargeSignal, FAILED, MISSING, REVERTED, STOPPED } from './interpreter.ts';
-import type { Machine, Signal } from './interpreter.ts';
+import type { Machine } from './machine.ts';
 import { CHARGED } from './meter.ts';
 import { keccakNative, L1_MESSAGE_BYTE_NATIVE, L1_MESSAGE_NATIVE } from './nativeCosts.ts';
+import { chargeSignal, FAILED, MISSING, REVERTED, STOPPED } from './signals.ts';
+import type { Signal } from './signals.ts';
 import { BY_OPCODE, WITHOUT_GAS } from './stateAccess.ts';
 import { chargeEvent, emitEvent } from './stateOpcodes.ts';
 import { readBytes, toOffset } from './words.ts';
@@ -78,7 +79,8 @@ function callerPaysGas(machine: Machine): boolean {
 
 /** sendToL1(bytes) */
 function sendToL1(machine: Machine, args: Bytes): Signal {
-  if (args.length < 2 * WORD_BYTES || args.length % WORD_BYTES !== 0 || offsetWord(args, 0) !== WORD_BYTES) return REVERTED;
+  if (args.length < 2 * WORD_BYTES || args.length % WORD_BYTES !== 0 || offsetWord(args, 0) !== WORD_BYTES)
+    return REVERTED;
   const length = offsetWord(args, WORD_BYTES);
   if (length > args.length - 2 * WORD_BYTES) return REVERTED;
   const data = args.slice(2 * WORD_BYTES, 2 * WORD_BYTES + length);
@@ -171,10 +173,14 @@ function setBytecodeDetails(machine: Machine, args: Bytes): Signal {
   const raw = hasPreimage ? world.storedCode(rawHash) : EMPTY_BYTES;
   if (account === undefined || raw === undefined) return MISSING;
   if (raw.length < length) {
-    throw new NodeError('invariant', `the preimage ${toHex(rawHash)} of a force deployment is shorter than its ${length} bytes of code`, {
-      code: 'VM_FORCE_DEPLOY_MALFORMED',
-      hash: toHex(rawHash),
-    });
+    throw new NodeError(
+      'invariant',
+      `the preimage ${toHex(rawHash)} of a force deployment is shorter than its ${length} bytes of code`,
+      {
+        code: 'VM_FORCE_DEPLOY_MALFORMED',
+        hash: toHex(rawHash),
+      },
+    );
   }
   let charge = access.account(account, WITHOUT_GAS);
   if (charge === CHARGED && hasPreimage) charge = access.preimage(bytesKey(rawHash), length);
@@ -182,11 +188,13 @@ function setBytecodeDetails(machine: Machine, args: Bytes): Signal {
   if (charge !== CHARGED) return chargeSignal(charge);
   const code = raw.slice(0, length);
   const stored = storedCode(code);
-  const fields = { ...deployedAccountFields(code, stored), observableBytecodeHash: args.slice(3 * WORD_BYTES, 4 * WORD_BYTES) };
+  const fields = {
+    ...deployedAccountFields(code, stored),
+    observableBytecodeHash: args.slice(3 * WORD_BYTES, 4 * WORD_BYTES),
+  };
   world.deployedCode.set(bytesKey(fields.bytecodeHash), stored);
   world.learnPreimage(bytesKey(fields.bytecodeHash));
   world.setCode(account, fields);
   world.hideCode(account);
   return STOPPED;
 }
-

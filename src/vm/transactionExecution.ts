@@ -3,7 +3,7 @@ import type { Bytes } from '../common/bytes.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
 import { BOOTLOADER_ADDRESS } from '../protocol/systemAddresses.ts';
 import type { Account } from './account.ts';
-import type { Machine } from './interpreter.ts';
+import type { Machine } from './machine.ts';
 import type { InvalidTransaction } from './invalidTransaction.ts';
 import type { WorldState } from './worldState.ts';
 
@@ -44,7 +44,9 @@ export interface FeeAccounts {
 export function probeFeeAccounts(world: WorldState, coinbase: Bytes): FeeAccounts | undefined {
   const coinbaseAccount = world.accountAt(coinbase);
   const bootloader = world.accountAt(BOOTLOADER_ADDRESS);
-  return coinbaseAccount === undefined || bootloader === undefined ? undefined : { coinbase: coinbaseAccount, bootloader };
+  return coinbaseAccount === undefined || bootloader === undefined
+    ? undefined
+    : { coinbase: coinbaseAccount, bootloader };
 }
 
 /** The end of every transaction: 0x8001 gives all it has to the coinbase, destroyed contracts go. */

@@ -82,7 +82,12 @@ export function readBytes(bytes: Uint8Array, offset: number, length: number, s: 
     let limb = 0;
     if (position - 4 >= offset) {
       position -= 4;
-      limb = ((bytes[position]! << 24) | (bytes[position + 1]! << 16) | (bytes[position + 2]! << 8) | bytes[position + 3]!) >>> 0;
+      limb =
+        ((bytes[position]! << 24) |
+          (bytes[position + 1]! << 16) |
+          (bytes[position + 2]! << 8) |
+          bytes[position + 3]!) >>>
+        0;
     } else {
       let shift = 0;
       while (position > offset) {
@@ -99,7 +104,9 @@ export function readBytes(bytes: Uint8Array, offset: number, length: number, s: 
 export function readPadded(bytes: Uint8Array, offset: number, s: Words, at: number): void {
   const length = bytes.length;
   if (offset + 32 <= length) {
-    readBytes(bytes, offset, 32, s, at);
+    for (let i = 0, p = offset + 28; i < LIMBS; i += 1, p -= 4) {
+      s[at + i] = (bytes[p]! << 24) | (bytes[p + 1]! << 16) | (bytes[p + 2]! << 8) | bytes[p + 3]!;
+    }
     return;
   }
   for (let i = LIMBS - 1; i >= 0; i -= 1) {
@@ -110,6 +117,52 @@ export function readPadded(bytes: Uint8Array, offset: number, s: Words, at: numb
         ((p + 2 < length ? bytes[p + 2]! : 0) << 8) |
         (p + 3 < length ? bytes[p + 3]! : 0)) >>>
       0;
+  }
+}
+
+/** 32 big-endian bytes of a view. */
+export function readView(view: DataView, offset: number, s: Words, at: number): void {
+  s[at] = view.getUint32(offset + 28);
+  s[at + 1] = view.getUint32(offset + 24);
+  s[at + 2] = view.getUint32(offset + 20);
+  s[at + 3] = view.getUint32(offset + 16);
+  s[at + 4] = view.getUint32(offset + 12);
+  s[at + 5] = view.getUint32(offset + 8);
+  s[at + 6] = view.getUint32(offset + 4);
+  s[at + 7] = view.getUint32(offset);
+}
+
+/** Writes 32 big-endian bytes to a view. */
+export function writeView(s: Words, at: number, view: DataView, offset: number): void {
+  view.setUint32(offset + 28, s[at]!);
+  view.setUint32(offset + 24, s[at + 1]!);
+  view.setUint32(offset + 20, s[at + 2]!);
+  view.setUint32(offset + 16, s[at + 3]!);
+  view.setUint32(offset + 12, s[at + 4]!);
+  view.setUint32(offset + 8, s[at + 5]!);
+  view.setUint32(offset + 4, s[at + 6]!);
+  view.setUint32(offset, s[at + 7]!);
+}
+
+/** The 1 to 32 bytes at `offset` of a view that has at least four bytes there. */
+export function readPush(view: DataView, offset: number, length: number, s: Words, at: number): void {
+  const whole = length >> 2;
+  let position = offset + length;
+  let limb = at;
+  const end = at + whole;
+  while (limb < end) {
+    position -= 4;
+    s[limb] = view.getUint32(position);
+    limb += 1;
+  }
+  const rest = length & 3;
+  if (rest !== 0) {
+    s[limb] = view.getUint32(offset) >>> (32 - 8 * rest);
+    limb += 1;
+  }
+  while (limb < at + LIMBS) {
+    s[limb] = 0;
+    limb += 1;
   }
 }
 
@@ -147,23 +200,158 @@ export function wordToAddress(s: Words, at: number): Uint8Array {
   return out;
 }
 
+/** a + b, modulo 2^256 */
 export function addWords(s: Words, a: number, b: number, out: number): void {
-  let carry = 0;
-  for (let i = 0; i < LIMBS; i += 1) {
-    const sum = s[a + i]! + s[b + i]! + carry;
-    s[out + i] = sum;
-    carry = sum >= TWO_32 ? 1 : 0;
-  }
+  // Unsigned 32-bit sums; a sum smaller than an operand has carried.
+  let x = s[a]!;
+  let sum = (x + s[b]!) >>> 0;
+  let carry = sum < x ? 1 : 0;
+  let total = sum;
+  s[out] = sum;
+  x = s[a + 1]!;
+  sum = (x + s[b + 1]!) >>> 0;
+  total = (sum + carry) >>> 0;
+  carry = sum < x || total < sum ? 1 : 0;
+  s[out + 1] = total;
+  x = s[a + 2]!;
+  sum = (x + s[b + 2]!) >>> 0;
+  total = (sum + carry) >>> 0;
+  carry = sum < x || total < sum ? 1 : 0;
+  s[out + 2] = total;
+  x = s[a + 3]!;
+  sum = (x + s[b + 3]!) >>> 0;
+  total = (sum + carry) >>> 0;
+  carry = sum < x || total < sum ? 1 : 0;
+  s[out + 3] = total;
+  x = s[a + 4]!;
+  sum = (x + s[b + 4]!) >>> 0;
+  total = (sum + carry) >>> 0;
+  carry = sum < x || total < sum ? 1 : 0;
+  s[out + 4] = total;
+  x = s[a + 5]!;
+  sum = (x + s[b + 5]!) >>> 0;
+  total = (sum + carry) >>> 0;
+  carry = sum < x || total < sum ? 1 : 0;
+  s[out + 5] = total;
+  x = s[a + 6]!;
+  sum = (x + s[b + 6]!) >>> 0;
+  total = (sum + carry) >>> 0;
+  carry = sum < x || total < sum ? 1 : 0;
+  s[out + 6] = total;
+  x = s[a + 7]!;
+  sum = (x + s[b + 7]!) >>> 0;
+  total = (sum + carry) >>> 0;
+  s[out + 7] = total;
 }
 
-/** a - b */
+/** a - b, modulo 2^256 */
 export function subWords(s: Words, a: number, b: number, out: number): void {
-  let borrow = 0;
-  for (let i = 0; i < LIMBS; i += 1) {
-    const difference = s[a + i]! - s[b + i]! - borrow;
-    s[out + i] = difference;
-    borrow = difference < 0 ? 1 : 0;
-  }
+  let x = s[a]!;
+  let y = s[b]!;
+  let borrow = x < y ? 1 : 0;
+  s[out] = x - y;
+  x = s[a + 1]!;
+  y = s[b + 1]!;
+  s[out + 1] = x - y - borrow;
+  borrow = x < y || (x === y && borrow === 1) ? 1 : 0;
+  x = s[a + 2]!;
+  y = s[b + 2]!;
+  s[out + 2] = x - y - borrow;
+  borrow = x < y || (x === y && borrow === 1) ? 1 : 0;
+  x = s[a + 3]!;
+  y = s[b + 3]!;
+  s[out + 3] = x - y - borrow;
+  borrow = x < y || (x === y && borrow === 1) ? 1 : 0;
+  x = s[a + 4]!;
+  y = s[b + 4]!;
+  s[out + 4] = x - y - borrow;
+  borrow = x < y || (x === y && borrow === 1) ? 1 : 0;
+  x = s[a + 5]!;
+  y = s[b + 5]!;
+  s[out + 5] = x - y - borrow;
+  borrow = x < y || (x === y && borrow === 1) ? 1 : 0;
+  x = s[a + 6]!;
+  y = s[b + 6]!;
+  s[out + 6] = x - y - borrow;
+  borrow = x < y || (x === y && borrow === 1) ? 1 : 0;
+  x = s[a + 7]!;
+  y = s[b + 7]!;
+  s[out + 7] = x - y - borrow;
+}
+
+/** a & b, in place of b */
+export function andWords(s: Words, a: number, b: number): void {
+  s[b]! &= s[a]!;
+  s[b + 1]! &= s[a + 1]!;
+  s[b + 2]! &= s[a + 2]!;
+  s[b + 3]! &= s[a + 3]!;
+  s[b + 4]! &= s[a + 4]!;
+  s[b + 5]! &= s[a + 5]!;
+  s[b + 6]! &= s[a + 6]!;
+  s[b + 7]! &= s[a + 7]!;
+}
+
+/** a | b, in place of b */
+export function orWords(s: Words, a: number, b: number): void {
+  s[b]! |= s[a]!;
+  s[b + 1]! |= s[a + 1]!;
+  s[b + 2]! |= s[a + 2]!;
+  s[b + 3]! |= s[a + 3]!;
+  s[b + 4]! |= s[a + 4]!;
+  s[b + 5]! |= s[a + 5]!;
+  s[b + 6]! |= s[a + 6]!;
+  s[b + 7]! |= s[a + 7]!;
+}
+
+/** a ^ b, in place of b */
+export function xorWords(s: Words, a: number, b: number): void {
+  s[b]! ^= s[a]!;
+  s[b + 1]! ^= s[a + 1]!;
+  s[b + 2]! ^= s[a + 2]!;
+  s[b + 3]! ^= s[a + 3]!;
+  s[b + 4]! ^= s[a + 4]!;
+  s[b + 5]! ^= s[a + 5]!;
+  s[b + 6]! ^= s[a + 6]!;
+  s[b + 7]! ^= s[a + 7]!;
+}
+
+/** ~a, in place */
+export function notWord(s: Words, a: number): void {
+  s[a] = ~s[a]!;
+  s[a + 1] = ~s[a + 1]!;
+  s[a + 2] = ~s[a + 2]!;
+  s[a + 3] = ~s[a + 3]!;
+  s[a + 4] = ~s[a + 4]!;
+  s[a + 5] = ~s[a + 5]!;
+  s[a + 6] = ~s[a + 6]!;
+  s[a + 7] = ~s[a + 7]!;
+}
+
+export function swapWords(s: Words, a: number, b: number): void {
+  let limb = s[a]!;
+  s[a] = s[b]!;
+  s[b] = limb;
+  limb = s[a + 1]!;
+  s[a + 1] = s[b + 1]!;
+  s[b + 1] = limb;
+  limb = s[a + 2]!;
+  s[a + 2] = s[b + 2]!;
+  s[b + 2] = limb;
+  limb = s[a + 3]!;
+  s[a + 3] = s[b + 3]!;
+  s[b + 3] = limb;
+  limb = s[a + 4]!;
+  s[a + 4] = s[b + 4]!;
+  s[b + 4] = limb;
+  limb = s[a + 5]!;
+  s[a + 5] = s[b + 5]!;
+  s[b + 5] = limb;
+  limb = s[a + 6]!;
+  s[a + 6] = s[b + 6]!;
+  s[b + 6] = limb;
+  limb = s[a + 7]!;
+  s[a + 7] = s[b + 7]!;
+  s[b + 7] = limb;
 }
 
 export function negateWord(s: Words, at: number): void {
@@ -181,30 +369,32 @@ function significantLimbs(s: Words, at: number): number {
   return n;
 }
 
+/** a * b, modulo 2^256 */
 export function mulWords(s: Words, a: number, b: number, out: number): void {
   const aLimbs = significantLimbs(s, a);
   const bLimbs = significantLimbs(s, b);
-  product.fill(0);
+  for (let i = 0; i < LIMBS; i += 1) product[i] = 0;
   for (let i = 0; i < aLimbs; i += 1) {
     const x = s[a + i]!;
     if (x === 0) continue;
     const xLow = x & 0xffff;
     const xHigh = x >>> 16;
     let carry = 0;
-    const end = Math.min(bLimbs, LIMBS - i);
-    for (let j = 0; j < end; j += 1) {
-      const y = s[b + j]!;
+    let position = i;
+    const end = bLimbs < LIMBS - i ? i + bLimbs : LIMBS;
+    for (let j = b; position < end; j += 1, position += 1) {
+      const y = s[j]!;
       const yLow = y & 0xffff;
       const yHigh = y >>> 16;
+      // Every sum stays far below 2^53.
       const middle = xLow * yHigh + xHigh * yLow;
-      const middleHigh = Math.floor(middle / 0x1_0000);
-      const low = xLow * yLow + (middle - middleHigh * 0x1_0000) * 0x1_0000 + product[i + j]! + carry;
-      product[i + j] = low;
-      carry = xHigh * yHigh + middleHigh + Math.floor(low / TWO_32);
+      const low = xLow * yLow + (middle & 0xffff) * 0x1_0000 + product[position]! + carry;
+      product[position] = low;
+      carry = xHigh * yHigh + Math.floor(middle / 0x1_0000) + Math.floor(low / TWO_32);
     }
-    if (i + end < LIMBS) product[i + end] = carry;
+    if (end < LIMBS) product[end] = carry;
   }
-  s.set(product, out);
+  for (let i = 0; i < LIMBS; i += 1) s[out + i] = product[i]!;
 }
 
 /** a < b, unsigned */
@@ -234,31 +424,35 @@ export function shiftLeft(s: Words, shift: number, value: number, out: number): 
   const n = shiftAmount(s, shift);
   const limbs = n >> 5;
   const bits = n & 31;
-  for (let i = LIMBS - 1; i >= 0; i -= 1) {
-    const from = i - limbs;
-    const high = from >= 0 ? s[value + from]! : 0;
-    if (bits === 0) {
-      s[out + i] = high;
-    } else {
-      const low = from >= 1 ? s[value + from - 1]! : 0;
-      s[out + i] = (high << bits) | (low >>> (32 - bits));
+  let i = LIMBS - 1;
+  if (bits === 0) {
+    for (; i >= limbs; i -= 1) s[out + i] = s[value + i - limbs]!;
+  } else {
+    for (; i > limbs; i -= 1) s[out + i] = (s[value + i - limbs]! << bits) | (s[value + i - limbs - 1]! >>> (32 - bits));
+    if (i === limbs) {
+      s[out + i] = s[value]! << bits;
+      i -= 1;
     }
   }
+  for (; i >= 0; i -= 1) s[out + i] = 0;
 }
 
 function shiftRightFilled(s: Words, n: number, value: number, out: number, fill: number): void {
   const limbs = n >> 5;
   const bits = n & 31;
-  for (let i = 0; i < LIMBS; i += 1) {
-    const from = i + limbs;
-    const low = from < LIMBS ? s[value + from]! : fill;
-    if (bits === 0) {
-      s[out + i] = low;
-    } else {
-      const high = from + 1 < LIMBS ? s[value + from + 1]! : fill;
-      s[out + i] = (low >>> bits) | (high << (32 - bits));
+  let i = 0;
+  if (bits === 0) {
+    for (; i < LIMBS - limbs; i += 1) s[out + i] = s[value + i + limbs]!;
+  } else {
+    for (; i < LIMBS - 1 - limbs; i += 1) {
+      s[out + i] = (s[value + i + limbs]! >>> bits) | (s[value + i + limbs + 1]! << (32 - bits));
+    }
+    if (i === LIMBS - 1 - limbs) {
+      s[out + i] = (s[value + LIMBS - 1]! >>> bits) | (fill << (32 - bits));
+      i += 1;
     }
   }
+  for (; i < LIMBS; i += 1) s[out + i] = fill;
 }
 
 /** value >> shift, unsigned */

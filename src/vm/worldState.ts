@@ -49,7 +49,7 @@ export class WorldState {
   /** Stored code deployed in this block, by bytecode hash. */
   readonly deployedCode = new Map<string, Bytes>();
   readonly knownPreimages = new Set<string>();
-  /** What stopped the last probe. */
+  /** What was not in memory since the last `takeMissing`. */
   missing: MissingKey[] = [];
 
   /** Number of the running transaction, from 1 on; counts attempts. */
@@ -165,12 +165,30 @@ export class WorldState {
       return undefined;
     }
     if (preimage === ABSENT) {
-      throw new NodeError('invariant', `no preimage is known for ${toHex(hash)}: the state is damaged, rebuild it from the log`, {
-        code: 'VM_PREIMAGE_UNKNOWN',
-        hash: toHex(hash),
-      });
+      throw new NodeError(
+        'invariant',
+        `no preimage is known for ${toHex(hash)}: the state is damaged, rebuild it from the log`,
+        {
+          code: 'VM_PREIMAGE_UNKNOWN',
+          hash: toHex(hash),
+        },
+      );
     }
     return preimage;
+  }
+
+  /** What is missing, each key once. */
+  takeMissing(): MissingKey[] {
+    const keys = this.missing;
+    this.missing = [];
+    if (keys.length < 2) return keys;
+    const names = new Map<string, MissingKey>();
+    for (const key of keys) {
+      if (key.kind === 'account') names.set(bytesKey(key.address), key);
+      else if (key.kind === 'slot') names.set(bytesKey(key.address) + bytesKey(key.slot), key);
+      else names.set(bytesKey(key.hash), key);
+    }
+    return [...names.values()];
   }
 
   // --- Transactions

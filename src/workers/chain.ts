@@ -20,7 +20,12 @@ import { ACCOUNT_RECORD_LENGTH, decodeAccountRecord } from '../protocol/accountR
 import { genesisContext } from '../protocol/genesis.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
 import { ACCOUNT_PROPERTIES_ADDRESS } from '../protocol/systemAddresses.ts';
-import { type L1Transaction, type SenderedTransaction, isL1Transaction } from '../protocol/transaction.ts';
+import {
+  L1_PRIORITY_TYPE,
+  type L1Transaction,
+  type SenderedTransaction,
+  isL1Transaction,
+} from '../protocol/transaction.ts';
 import { decodeTransaction } from '../protocol/transactionCodec.ts';
 import { ChainStore } from '../store/chainStore.ts';
 import type { CanonicalBlock } from '../store/journal.ts';
@@ -49,7 +54,9 @@ export interface ChainDependencies {
   readonly store: KeyValueStore;
   readonly l1Source: L1Source;
   /** Main node: what to append to an empty log. */
-  readonly genesis: (() => GenesisEntry) | undefined;
+  readonly genesis: (() => GenesisEntry | Promise<GenesisEntry>) | undefined;
+  /** External node: compares priority transactions with L1. */
+  readonly checkBlock?: ((transactions: readonly SenderedTransaction[], signal: AbortSignal) => Promise<void>) | undefined;
   readonly recoverSenders: (raws: readonly Bytes[]) => Promise<readonly Bytes[]>;
   readonly logger: Logger;
   readonly events: ChainEvents;
@@ -188,6 +195,7 @@ export class Chain {
       leadership: this.#leadership,
       recoverSenders: dependencies.recoverSenders,
       genesis: dependencies.genesis,
+      checkBlock: dependencies.checkBlock,
       onGenesis: (entry) => events.genesis(entry),
       onAccepted: (block, transactions, built) => this.#onAccepted(block, transactions, built),
       onCaughtUp: (fold) => this.#onCaughtUp(fold),
@@ -274,6 +282,30 @@ export class Chain {
   async blockContext(height: number): Promise<BlockContext | undefined> {
     const context = await this.#store.blockContext(height);
     return context === undefined ? undefined : { ...context, coinbase: context.coinbase.slice() };
+  }
+
+  /** Id of the next priority transaction after the stored blocks. */
+  nextL1PriorityId(): bigint {
+    return this.#store.head?.nextL1PriorityId ?? 0n;
+  }
+
+  /** The newest priority transaction in a stored block. */
+  async newestPriorityTransaction(): Promise<L1Transaction | undefined> {
+    const id = this.nextL1PriorityId() - 1n;
+    if (id < 0n) return undefined;
+    // The ids at which blocks start never fall: the last block that starts at or below it holds it.
+    let [low, high] = [1, this.#head().height];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const block = await this.#store.block(middle);
+      if (block !== undefined && block.record.startingL1PriorityId <= id) low = middle;
+      else high = middle - 1;
+    }
+    const block = await this.#store.block(low);
+    return block?.record.transactions
+      .map((raw) => decodeTransaction(raw))
+      .filter(isL1Transaction)
+      .find(({ type, nonce }) => type === L1_PRIORITY_TYPE && nonce === id);
   }
 
   /** Journal entries as bytes, for projections in other threads. */
@@ -381,8 +413,9 @@ export class Chain {
     transactions: readonly SenderedTransaction[],
     built: BuiltBlock | undefined,
   ): void {
-    const { events, logger } = this.#dependencies;
+    const { events, logger, l1Source } = this.#dependencies;
     if (built !== undefined) this.#sequencer.accepted(built);
+    l1Source.included?.(transactions);
     const { output, record } = block;
     this.#mempool.applyBlock(
       changedAccounts(block),

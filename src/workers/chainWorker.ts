@@ -2,19 +2,26 @@
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemRandom } from '../common/clock.ts';
-import { type Config, importConfig } from '../common/config.ts';
-import { assert } from '../common/errors.ts';
+import { isZero } from '../common/bytes.ts';
+import { importConfig } from '../common/config.ts';
+import { NodeError, assert } from '../common/errors.ts';
 import { createLogger } from '../common/logger.ts';
 import { writeBlockDump } from '../consumers/blockDump.ts';
-import { developmentGenesisEntry } from '../genesis/developmentGenesis.ts';
 import type { GenesisEntry } from '../log/entry.ts';
+import { decodeEntry } from '../log/entryCodec.ts';
 import { openLog } from '../log/openLog.ts';
 import { openDevelopmentL1Source } from '../producers/developmentL1Source.ts';
+import { L1Queue, type L1QueueStatus } from '../producers/l1Queue.ts';
 import { type L1Source, NO_L1_SOURCE } from '../producers/l1Source.ts';
+import { isL1Transaction } from '../protocol/transaction.ts';
+import { decodeTransaction } from '../protocol/transactionCodec.ts';
 import { openRocksStore } from '../store/keyValueStore.rocks.ts';
+import { wouldStopVm } from '../vm/l1Transaction.ts';
 import type { MissingKey } from '../vm/loadedState.ts';
 import { Chain, type ChainEvents } from './chain.ts';
-import { chainSettings, chainStorePath, configuredChainId } from './chainSettings.ts';
+import { chainSettings, chainStorePath } from './chainSettings.ts';
+import type { L1GenesisService, L1QueueService, L1WatchFrom } from './l1Service.ts';
+import { newGenesisEntry } from './newGenesis.ts';
 import { type Recovery, createRecovery } from './recovery.ts';
 import type { JournalService } from './remoteJournal.ts';
 import { ThreadPort } from './threadPort.ts';
@@ -22,6 +29,8 @@ import type { ChainWorkerData } from './workerData.ts';
 
 /** What main asks of this thread. */
 export interface ChainService {
+  /** undefined: this node does not look at L1. */
+  l1Status(): L1QueueStatus | undefined;
   submit: Chain['submit'];
   pendingNonce: Chain['pendingNonce'];
   poolTransaction: Chain['poolTransaction'];
@@ -39,7 +48,7 @@ assert(parentPort !== null, 'chainWorker runs as a worker');
 const data = workerData as ChainWorkerData;
 const config = importConfig(data.config);
 const main = new ThreadPort(parentPort);
-const projections = new ThreadPort(data.projections);
+const projections = data.projections.map((port) => new ThreadPort(port));
 const rpc = new ThreadPort(data.rpc);
 const logger = createLogger({
   format: config.logFormat,
@@ -53,14 +62,18 @@ function fail(error: unknown): void {
   main.emitError('fatal', error);
 }
 
+/** Set once the chain is open. */
+let onGenesis: ((entry: Uint8Array) => void) | undefined;
+
 const events: ChainEvents = {
   accepted(block) {
-    projections.emit('journalEnd', block.journalEnd);
+    for (const port of projections) port.emit('journalEnd', block.journalEnd);
     main.emit('accepted', block);
   },
   genesis(entry) {
-    projections.emit('journalEnd', 1);
+    for (const port of projections) port.emit('journalEnd', 1);
     main.emit('genesis', entry);
+    onGenesis?.(entry);
   },
   opened: (height) => main.emit('opened', height),
   entryRead: (entry) => main.emit('entryRead', entry),
@@ -72,19 +85,71 @@ const events: ChainEvents = {
   fatal: fail,
 };
 
-function openL1Source(settings: Config): L1Source {
-  return settings.nodeRole === 'main'
-    ? openDevelopmentL1Source({ path: join(settings.generalRocksDbPath, 'developmentL1') })
-    : NO_L1_SOURCE;
+/** What the watcher on the main thread hands over; undefined: this node does not look at L1. */
+const l1Queue =
+  config.generalL1RpcUrl === undefined
+    ? undefined
+    : new L1Queue({
+        refusal: (transaction) =>
+          config.nodeRole === 'main'
+            ? wouldStopVm(transaction, { gasLimit: config.sequencerBlockGasLimit })
+            : undefined,
+        onAlarm(alarm) {
+          if (alarm === undefined) logger.info('the alarm about L1 is over');
+          else logger.error({ code: alarm.code, priorityId: alarm.id, alarm: alarm.text }, 'alarm about L1');
+        },
+      });
+let isL1Watched = false;
+
+function openL1Source(): L1Source {
+  if (config.nodeRole !== 'main') return l1Queue ?? NO_L1_SOURCE;
+  return l1Queue ?? openDevelopmentL1Source({ path: join(config.generalRocksDbPath, 'developmentL1') });
 }
 
-/** For an empty log. The built-in genesis fits any chain id. */
-function newGenesis(): GenesisEntry {
+/** For an empty log. */
+function newGenesis(): Promise<GenesisEntry> {
   const { nodeId, bootId } = data;
-  return {
-    ...developmentGenesisEntry({ logId: systemRandom(16), nodeId, bootId }),
-    chainId: configuredChainId(config),
-  };
+  const l1 = main.remote<L1GenesisService>('l1Genesis');
+  return newGenesisEntry(
+    config,
+    { logId: systemRandom(16), nodeId, bootId },
+    l1Queue === undefined ? undefined : (genesisRoot) => l1.read(genesisRoot),
+  );
+}
+
+/** The log has a Genesis: it names the L1 to look at. */
+async function watchL1(entryBytes: Uint8Array, chain: Chain): Promise<void> {
+  const entry = decodeEntry(1, entryBytes);
+  assert(entry?.kind === 'Genesis', 'the accepted Genesis does not decode');
+  const hasL1 = !isZero(entry.bridgehub);
+  if (l1Queue === undefined) {
+    if (hasL1 && config.nodeRole === 'main')
+      throw new NodeError(
+        'fatal',
+        'the chain of this log has an L1, and this node was started without: set general_l1_rpc_url',
+        { code: 'L1_MISSING' },
+      );
+    return;
+  }
+  if (!hasL1) {
+    const what =
+      'the chain of this log was begun without L1: unset general_l1_rpc_url, or begin a new one (development: npm run reset)';
+    if (config.nodeRole === 'main') throw new NodeError('fatal', what, { code: 'L1_NOT_OF_CHAIN' });
+    logger.warn(what);
+    return;
+  }
+  isL1Watched = true;
+  const newest = await chain.newestPriorityTransaction();
+  const firstId = l1Queue.begin(chain.nextL1PriorityId(), newest);
+  const { chainId, l1ChainId, bridgehub, genesisRoot } = entry;
+  main.emit('l1Watch', {
+    chainId,
+    l1ChainId,
+    bridgehub,
+    genesisRoot,
+    firstId,
+    newestIncluded: newest && { id: newest.nonce, hash: newest.hash.slice() },
+  } satisfies L1WatchFrom);
 }
 
 /** Started at the first block that this process did not build. */
@@ -109,8 +174,14 @@ try {
   const chain = await Chain.open(chainSettings(config, data), {
     log,
     store,
-    l1Source: openL1Source(config),
+    l1Source: openL1Source(),
     genesis: config.nodeRole === 'main' ? newGenesis : undefined,
+    checkBlock:
+      config.nodeRole === 'main'
+        ? undefined
+        : async (transactions, signal) => {
+            if (isL1Watched) await l1Queue?.check(transactions, signal);
+          },
     async recoverSenders(raws) {
       recovery ??= createRecovery();
       const client = recovery;
@@ -124,15 +195,31 @@ try {
     journalEnd: () => chain.journalEnd(),
     logId: () => chain.logId(),
   };
-  projections.serve<JournalService>('journal', journal);
-  projections.on<number>('projectedHeight', (height) => chain.setProjectedHeight(height));
+  const projectedHeights = projections.map(() => 0);
+  projections.forEach((port, i) => {
+    port.serve<JournalService>('journal', journal);
+    port.on<number>('projectedHeight', (height) => {
+      projectedHeights[i] = height;
+      chain.setProjectedHeight(Math.min(...projectedHeights));
+    });
+  });
   const state = {
     readStateAt: (keys: readonly MissingKey[], height: number) => chain.readStateAt(keys, height),
     blockContext: (height: number) => chain.blockContext(height),
   };
   rpc.serve<StateService>('state', state);
   main.serve<StateService>('state', state);
+  onGenesis = (entry) => void watchL1(entry, chain).catch(fail);
+  main.serve<L1QueueService>('l1Queue', {
+    add(requests) {
+      assert(l1Queue !== undefined, 'L1 requests for a node without L1');
+      return l1Queue.add(requests.map((raw) => decodeTransaction(raw)).filter(isL1Transaction));
+    },
+    hasRoom: () => l1Queue?.hasRoom() ?? false,
+    truncate: (fromId) => l1Queue?.truncate(fromId),
+  });
   main.serve<ChainService>('chain', {
+    l1Status: () => (isL1Watched ? l1Queue?.status : undefined),
     submit: (raw, sender) => chain.submit(raw, sender),
     pendingNonce: (address) => chain.pendingNonce(address),
     poolTransaction: (hash) => chain.poolTransaction(hash),
@@ -142,7 +229,7 @@ try {
       await recovery?.close();
     },
   });
-  projections.emit('journalEnd', chain.journalEnd());
+  for (const port of projections) port.emit('journalEnd', chain.journalEnd());
   chain.start();
   main.emit('ready', undefined);
 } catch (error) {

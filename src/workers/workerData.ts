@@ -8,7 +8,8 @@ export interface ChainWorkerData {
   readonly nodeVersion: string;
   readonly nodeId: Bytes;
   readonly bootId: Bytes;
-  readonly projections: MessagePort;
+  /** One for each thread of projections. */
+  readonly projections: readonly MessagePort[];
   readonly rpc: MessagePort;
 }
 

@@ -48,6 +48,15 @@ describe('logger', () => {
     assert(lines.texts[0]?.endsWith('\n'));
   });
 
+  it('names a component of a component once, by its own name', () => {
+    const { lines, logger } = jsonLogger();
+    logger.component('chain').child({ block: 7 }).component('log').info('read');
+    assert.equal(lines.texts[0]?.match(/"component"/g)?.length, 1);
+    const [line] = lines.json;
+    assert.equal(line?.['component'], 'log');
+    assert.equal(line?.['block'], 7);
+  });
+
   it('writes what JSON cannot: bigint, bytes, maps, sets, errors and their causes', () => {
     const { lines, logger } = jsonLogger();
     const cause = new Error('inner');

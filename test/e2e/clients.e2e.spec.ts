@@ -115,9 +115,12 @@ describe('clients', function () {
     viem = viemClients(url);
   });
   after(async () => {
-    assert.equal(await node.stop(), 0);
-    await killAllNodes();
-    removeFolder(node.dataPath);
+    try {
+      assert.equal(await node.stop(), 0);
+    } finally {
+      await killAllNodes();
+      removeFolder(node.dataPath);
+    }
   });
 
   it('indexes an L2 transaction by sender and nonce although a deposit of the same account has that queue id (X8)', async () => {
@@ -215,7 +218,7 @@ describe('clients', function () {
         assert.deepEqual([...(parsed?.args ?? [])], [RICH.address, RECIPIENT, 40n]);
 
         await assert.rejects(method('transfer').staticCall(RECIPIENT, SUPPLY), (error: unknown) => {
-          assert.ok(isCallException(error as Error));
+          assert.ok(isCallException(error));
           const { revert } = error as { revert?: { name: string; args: readonly unknown[] } }; // CALL_EXCEPTION carries it
           assert.equal(revert?.name, 'InsufficientBalance');
           assert.deepEqual([...revert.args], [RICH.address, SUPPLY - 40n, SUPPLY]);

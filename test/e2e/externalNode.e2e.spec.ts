@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { Hex } from 'viem';
+import { projections } from '../../src/projections/index.ts';
 import {
   CHAIN_ID,
   RICH,
@@ -140,10 +141,13 @@ describe('an external node beside the main node', function () {
     });
   });
   after(async () => {
-    for (const node of [late, early, main]) assert.equal(await node?.stop(), 0);
-    await killAllNodes();
-    folders.forEach(removeFolder);
-    folders = [];
+    try {
+      for (const node of [late, early, main]) assert.equal(await node?.stop(), 0);
+    } finally {
+      await killAllNodes();
+      folders.forEach(removeFolder);
+      folders = [];
+    }
   });
 
   it('says what to start first when there is no log to tail, and that trying again helps', async () => {
@@ -284,7 +288,10 @@ describe('an external node beside the main node', function () {
         return JSON.parse(stdout) as JsonRecord;
       }),
     );
-    assert.deepEqual(Object.keys(digests[0] ?? {}).sort(), ['journal', 'repositories', 'state']);
+    assert.deepEqual(
+      Object.keys(digests[0] ?? {}).sort(),
+      ['journal', 'state', ...projections.map(({ name }) => name)].sort(),
+    );
     assert.deepEqual([digests[1], digests[2]], [digests[0], digests[0]]);
   });
 });

@@ -107,7 +107,9 @@ export function aJournal(changes: Partial<JournalShape> = {}): JournalEntry[] {
 
 export function aGenesis(): GenesisEvent {
   const header = aHeader({ number: 0n });
-  return { kind: 'Genesis', position: 0, chainId: CHAIN_ID, header, blockHash: headerHash(header) };
+  const writes = [1, 2, 3].map((n) => ({ flatKey: keccak256(u32be(n)), value: keccak256(u32be(n + 1)) }));
+  writes.sort((a, b) => Buffer.compare(a.flatKey, b.flatKey));
+  return { kind: 'Genesis', position: 0, chainId: CHAIN_ID, header, blockHash: headerHash(header), writes };
 }
 
 function aHeader(changes: Partial<BlockHeader>): BlockHeader {

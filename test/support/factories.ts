@@ -6,7 +6,12 @@ import type { Bytes } from '../../src/common/bytes.ts';
 import type { BlockContext } from '../../src/protocol/replayRecord.ts';
 import { encodeRlp, rlpInteger } from '../../src/protocol/rlp.ts';
 import type { RlpItem } from '../../src/protocol/rlp.ts';
-import type { AccessListItem, L1Transaction, L2Transaction, SenderedTransaction } from '../../src/protocol/transaction.ts';
+import type {
+  AccessListItem,
+  L1Transaction,
+  L2Transaction,
+  SenderedTransaction,
+} from '../../src/protocol/transaction.ts';
 import { decodeTransaction, encodeL1Transaction } from '../../src/protocol/transactionCodec.ts';
 import type { L1TransactionFields } from '../../src/protocol/transactionCodec.ts';
 
@@ -61,7 +66,14 @@ const SIGNATURE_NUMBER = (1n << 255n) - 19n;
 
 /** A transaction with a signature of full length that is nobody's: the VM does not look at it. */
 export function anL2Transaction(options: L2Options = {}): L2Transaction {
-  const { type = 2, chainId = TEST_CHAIN_ID, nonce = 0n, maxFeePerGas = 1_000n, gasLimit = 100_000n, value = 0n } = options;
+  const {
+    type = 2,
+    chainId = TEST_CHAIN_ID,
+    nonce = 0n,
+    maxFeePerGas = 1_000n,
+    gasLimit = 100_000n,
+    value = 0n,
+  } = options;
   const { maxPriorityFeePerGas = 0n, input = new Uint8Array(0), accessList = [], to = anAddress(0xb0b) } = options;
   const list: RlpItem = accessList.map((item) => [item.address, [...item.slots]]);
   const body: RlpItem[] = [rlpInteger(gasLimit), to ?? new Uint8Array(0), rlpInteger(value), input];
@@ -121,7 +133,14 @@ export function aSigner(number: number): PrivateKeyAccount {
 
 /** A transaction signed by `aSigner(number)`. */
 export async function aSignedTransaction(number: number, options: L2Options = {}): Promise<SenderedTransaction> {
-  const { type = 2, chainId = TEST_CHAIN_ID, nonce = 0n, maxFeePerGas = 1_000n, gasLimit = 100_000n, value = 0n } = options;
+  const {
+    type = 2,
+    chainId = TEST_CHAIN_ID,
+    nonce = 0n,
+    maxFeePerGas = 1_000n,
+    gasLimit = 100_000n,
+    value = 0n,
+  } = options;
   const { maxPriorityFeePerGas = 0n, input = new Uint8Array(0), accessList = [], to = anAddress(0xb0b) } = options;
   const signer = aSigner(number);
   const common = {
@@ -132,30 +151,51 @@ export async function aSignedTransaction(number: number, options: L2Options = {}
     data: toHex(input),
     ...(to === null ? {} : { to: toHex(to) }),
   };
-  const list = accessList.map((item) => ({ address: toHex(item.address), storageKeys: item.slots.map((slot) => toHex(slot)) }));
+  const list = accessList.map((item) => ({
+    address: toHex(item.address),
+    storageKeys: item.slots.map((slot) => toHex(slot)),
+  }));
   const raw =
     type === 0
       ? await signer.signTransaction({ ...common, type: 'legacy', gasPrice: maxFeePerGas })
       : type === 1
         ? await signer.signTransaction({ ...common, type: 'eip2930', gasPrice: maxFeePerGas, accessList: list })
-        : await signer.signTransaction({ ...common, type: 'eip1559', maxFeePerGas, maxPriorityFeePerGas, accessList: list });
+        : await signer.signTransaction({
+            ...common,
+            type: 'eip1559',
+            maxFeePerGas,
+            maxPriorityFeePerGas,
+            accessList: list,
+          });
   return { transaction: decodeTransaction(fromHex(raw)), sender: fromHex(signer.address) };
 }
 
 /** A plain transfer signed by `aSigner(number)`. */
-export async function aTransfer(number: number, options: Pick<L2Options, 'to' | 'value' | 'nonce' | 'maxFeePerGas'> = {}): Promise<SenderedTransaction> {
+export async function aTransfer(
+  number: number,
+  options: Pick<L2Options, 'to' | 'value' | 'nonce' | 'maxFeePerGas'> = {},
+): Promise<SenderedTransaction> {
   return aSignedTransaction(number, { gasLimit: 21_000n, value: 1n, ...options });
 }
 
 /** Bytecode from bytes, hex strings and pushed numbers: `code(push(1), 0x50, '6001')`. */
 export function code(...parts: readonly (number | string | Bytes)[]): Bytes {
-  return concatBytes(...parts.map((part) => (typeof part === 'number' ? Uint8Array.of(part) : typeof part === 'string' ? fromHex(part) : part)));
+  return concatBytes(
+    ...parts.map((part) =>
+      typeof part === 'number' ? Uint8Array.of(part) : typeof part === 'string' ? fromHex(part) : part,
+    ),
+  );
 }
+
+/** Byte strings one behind the other. */
+export const concat = concatBytes;
 
 /** The shortest PUSH of a value, PUSH1 at least. */
 export function push(value: number | bigint | Bytes): Bytes {
   const bytes =
-    value instanceof Uint8Array ? value : fromHex(value.toString(16).padStart(value.toString(16).length + (value.toString(16).length % 2), '0'));
+    value instanceof Uint8Array
+      ? value
+      : fromHex(value.toString(16).padStart(value.toString(16).length + (value.toString(16).length % 2), '0'));
   return concatBytes(Uint8Array.of(0x5f + bytes.length), bytes);
 }
 
@@ -166,4 +206,3 @@ export function initCodeOf(runtime: Bytes): Bytes {
   const head = code(0x61, length, 0x80, 0x60, 0x0a, 0x5f, 0x39, 0x5f, 0xf3);
   return concatBytes(head, runtime);
 }
-

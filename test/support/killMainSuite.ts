@@ -11,19 +11,30 @@ import { toHex } from '../../src/common/bytes.ts';
 import { keccak256 } from '../../src/common/hash.ts';
 import { decodeCheckpoint } from '../../src/log/logIdentity.ts';
 import type { EventLog } from '../../src/log/eventLog.ts';
+import { projections } from '../../src/projections/index.ts';
+import { projectionDirectory } from '../../src/projections/projectionRunner.ts';
 import { genesisContext } from '../../src/protocol/genesis.ts';
 import { ChainStore } from '../../src/store/chainStore.ts';
 import { openRocksStore } from '../../src/store/keyValueStore.rocks.ts';
+import { chainStorePath } from '../../src/workers/chainSettings.ts';
 import { CHAIN_ID, RICH_KEY } from './clients.ts';
 import { LogWatcher } from './logWatcher.ts';
-import { NodeProcess, freeNodePorts, killAllNodes, removeFolder, rpc, runCommand, temporaryFolder, until } from './nodeProcess.ts';
+import {
+  NodeProcess,
+  freeNodePorts,
+  killAllNodes,
+  removeFolder,
+  rpc,
+  runCommand,
+  temporaryFolder,
+  until,
+} from './nodeProcess.ts';
 import type { ClientRecord, ClientReport, ClientSettings } from './recordingClient.ts';
 
 const KILLS = 20;
 const PENDING_MIN = 100;
 /** Long enough to see an entry in the log, ask the node, and kill it, before it reads the entry. */
 const READ_DELAY = '200ms';
-const PROJECTIONS = ['repositories'] as const;
 
 export interface KillableLog {
   /** Options of the node beside those of every development node. */
@@ -50,7 +61,12 @@ export function killMainSuite(name: string, setUp: (context: Mocha.Context) => P
         dataPath,
         ports: await freeNodePorts(),
         // Small blocks: most of what is pending waits in the pool when the process dies.
-        env: { event_log_read_delay: READ_DELAY, sequencer_max_transactions_in_block: '10', sequencer_block_time: '50ms', ...log.env },
+        env: {
+          event_log_read_delay: READ_DELAY,
+          sequencer_max_transactions_in_block: '10',
+          sequencer_block_time: '50ms',
+          ...log.env,
+        },
       });
       env = { ...log.env, development: 'true', general_rocks_db_path: dataPath };
       node.start();
@@ -85,11 +101,16 @@ export function killMainSuite(name: string, setUp: (context: Mocha.Context) => P
         const before = watcher.height;
         // It leads again and what was lost with its memory is offered anew.
         await watcher.whenHeight(before + 2);
-        await until('enough transactions pending', async () => (client.report.pending >= PENDING_MIN && (await poolSize(node)) >= PENDING_MIN ? true : undefined));
+        await until('enough transactions pending', async () =>
+          client.report.pending >= PENDING_MIN && (await poolSize(node)) >= PENDING_MIN ? true : undefined,
+        );
         const { inLog, pending } = await killWithUnreadBlock(node, watcher, client);
         const readBack = await readBackHeight(dataPath);
         const published = highestPublished(client.records());
-        assert.ok(published <= readBack, `kill ${i}: block ${published} was published, the node had read back ${readBack}`);
+        assert.ok(
+          published <= readBack,
+          `kill ${i}: block ${published} was published, the node had read back ${readBack}`,
+        );
         assert.ok(readBack < inLog, `kill ${i}: the log held block ${inLog}, and the node had read block ${readBack}`);
         assert.ok(pending >= PENDING_MIN, `kill ${i}: ${pending} transactions pending`);
         kills += 1;
@@ -123,8 +144,10 @@ export function killMainSuite(name: string, setUp: (context: Mocha.Context) => P
       const receipts = records.filter((record) => record.kind === 'receipt');
       const blocks = records.filter((record) => record.kind === 'block');
       assert.ok(receipts.length > 0 && blocks.length > KILLS);
-      for (const { hash, receipt } of receipts) assert.deepEqual(await rpc(node.rpcUrl, 'eth_getTransactionReceipt', [hash]), receipt);
-      for (const { number, block } of blocks) assert.deepEqual(await rpc(node.rpcUrl, 'eth_getBlockByNumber', [`0x${number.toString(16)}`, false]), block);
+      for (const { hash, receipt } of receipts)
+        assert.deepEqual(await rpc(node.rpcUrl, 'eth_getTransactionReceipt', [hash]), receipt);
+      for (const { number, block } of blocks)
+        assert.deepEqual(await rpc(node.rpcUrl, 'eth_getBlockByNumber', [`0x${number.toString(16)}`, false]), block);
       const statuses = new Set(receipts.map(({ receipt }) => (receipt as { status: string }).status));
       assert.deepEqual([...statuses], ['0x1']);
     });
@@ -153,19 +176,28 @@ export function killMainSuite(name: string, setUp: (context: Mocha.Context) => P
       this.timeout(120_000);
       assert.equal(await node.stop(), 0);
       const before = await digests(env);
-      for (const projection of PROJECTIONS) rmSync(join(dataPath, projection), { recursive: true });
+      for (const projection of projections) rmSync(projectionDirectory(dataPath, projection), { recursive: true });
       const rebuilt = await runCommand(['rebuild', 'all'], env);
       assert.equal(rebuilt.code, 0, rebuilt.stderr);
       assert.deepEqual(await digests(env), before);
       const replayed = await runCommand(['replay', '1', '--json'], env);
       assert.equal(replayed.code, 0, replayed.stdout + replayed.stderr);
-      assert.deepEqual(JSON.parse(replayed.stdout), { from: 1, to: watcher.height, replayed: watcher.height, equal: true });
+      assert.deepEqual(JSON.parse(replayed.stdout), {
+        from: 1,
+        to: watcher.height,
+        replayed: watcher.height,
+        equal: true,
+      });
     });
   });
 }
 
 /** Kills in the moment in which the log has a block that the node, asked after the block was seen, does not have. */
-async function killWithUnreadBlock(node: NodeProcess, watcher: LogWatcher, client: RunningClient): Promise<{ inLog: number; pending: number }> {
+async function killWithUnreadBlock(
+  node: NodeProcess,
+  watcher: LogWatcher,
+  client: RunningClient,
+): Promise<{ inLog: number; pending: number }> {
   for (let attempts = 0; attempts < 100; attempts++) {
     const inLog = await watcher.whenHeight(watcher.height + 1);
     const published = Number(await rpc<string>(node.rpcUrl, 'eth_blockNumber'));
@@ -188,8 +220,8 @@ function highestPublished(records: readonly ClientRecord[]): number {
 async function readBackHeight(dataPath: string): Promise<number> {
   const copy = temporaryFolder('killed-store');
   try {
-    cpSync(join(dataPath, 'chainStore'), copy, { recursive: true });
-    const chain = await ChainStore.open(await openRocksStore(join(copy, 'v1')), genesisContext);
+    cpSync(chainStorePath({ generalRocksDbPath: dataPath }), copy, { recursive: true });
+    const chain = await ChainStore.open(await openRocksStore(copy), genesisContext);
     try {
       assert.ok(chain.checkpoint !== undefined && chain.head !== undefined);
       assert.equal(decodeCheckpoint(chain.checkpoint).fold.height, chain.head.height);
@@ -209,7 +241,10 @@ async function checkNothingWentBack(node: NodeProcess, records: readonly ClientR
   const receipt = records.findLast((record) => record.kind === 'receipt');
   assert.ok(head !== undefined && block !== undefined && receipt !== undefined);
   assert.ok(Number(await rpc<string>(node.rpcUrl, 'eth_blockNumber')) >= head.number);
-  assert.deepEqual(await rpc(node.rpcUrl, 'eth_getBlockByNumber', [`0x${block.number.toString(16)}`, false]), block.block);
+  assert.deepEqual(
+    await rpc(node.rpcUrl, 'eth_getBlockByNumber', [`0x${block.number.toString(16)}`, false]),
+    block.block,
+  );
   assert.deepEqual(await rpc(node.rpcUrl, 'eth_getTransactionReceipt', [receipt.hash]), receipt.receipt);
 }
 

@@ -21,12 +21,12 @@ export class LogWatcher {
   readonly #running: Promise<void>;
   readonly #waiting = new Set<() => void>();
   #fold: ChainFold = EMPTY_FOLD;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(log: EventLog) {
     this.#log = log;
     this.#running = this.#follow().catch((error: unknown) => {
-      this.#failure = error;
+      this.#failure = error instanceof Error ? error : new Error(String(error));
       this.#wake();
     });
   }
@@ -53,7 +53,10 @@ export class LogWatcher {
       const value = check();
       if (value !== undefined) return value;
       const leftMs = deadline - Date.now();
-      if (leftMs <= 0) throw new Error(`not within ${timeoutMs} ms: ${what}; ${this.entries.length} entries read, height ${this.height}`);
+      if (leftMs <= 0)
+        throw new Error(
+          `not within ${timeoutMs} ms: ${what}; ${this.entries.length} entries read, height ${this.height}`,
+        );
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, leftMs);
         this.#waiting.add(() => {

@@ -31,12 +31,30 @@ export interface ClientReport {
 /** What the client saw, in the order it saw it. Times in ms since 1970. */
 export type ClientRecord =
   | { readonly kind: 'signed'; readonly at: number; readonly hash: Hex; readonly account: Hex; readonly nonce: number }
-  | { readonly kind: 'receipt'; readonly at: number; readonly hash: Hex; readonly block: number; readonly receipt: unknown }
-  | { readonly kind: 'block'; readonly at: number; readonly number: number; readonly hash: Hex; readonly block: unknown }
+  | {
+      readonly kind: 'receipt';
+      readonly at: number;
+      readonly hash: Hex;
+      readonly block: number;
+      readonly receipt: unknown;
+    }
+  | {
+      readonly kind: 'block';
+      readonly at: number;
+      readonly number: number;
+      readonly hash: Hex;
+      readonly block: unknown;
+    }
   /** `eth_blockNumber` moved. */
   | { readonly kind: 'head'; readonly at: number; readonly number: number }
   /** Another answer to a submission than a client expects. */
-  | { readonly kind: 'refused'; readonly at: number; readonly hash: Hex; readonly code: number; readonly message: string };
+  | {
+      readonly kind: 'refused';
+      readonly at: number;
+      readonly hash: Hex;
+      readonly code: number;
+      readonly message: string;
+    };
 
 interface Transfer {
   readonly raw: Hex;
@@ -123,7 +141,10 @@ class RecordingClient {
     const { richKey, accounts, chainId } = settings;
     this.#settings = settings;
     this.#rich = new Wallet(richKey, chainId);
-    this.#wallets = Array.from({ length: accounts }, (_, i) => new Wallet(keccak256(toHex(`recording client ${i}`)), chainId));
+    this.#wallets = Array.from(
+      { length: accounts },
+      (_, i) => new Wallet(keccak256(toHex(`recording client ${i}`)), chainId),
+    );
   }
 
   finish(): void {
@@ -142,7 +163,8 @@ class RecordingClient {
 
   async run(report: (report: ClientReport) => void): Promise<void> {
     while (!(await this.#isRich())) await delay(TICK_MS);
-    for (const wallet of this.#wallets) this.#recordSigned(this.#rich, await this.#rich.sign(wallet.address, FUNDING_WEI));
+    for (const wallet of this.#wallets)
+      this.#recordSigned(this.#rich, await this.#rich.sign(wallet.address, FUNDING_WEI));
     for (;;) {
       await this.#signMore();
       try {
@@ -150,7 +172,8 @@ class RecordingClient {
         await this.#offer();
       } catch {
         // The node is away; the one that comes back knows of nothing that was not mined.
-        for (const wallet of [this.#rich, ...this.#wallets]) for (const transfer of wallet.open) transfer.isOffered = false;
+        for (const wallet of [this.#rich, ...this.#wallets])
+          for (const transfer of wallet.open) transfer.isOffered = false;
       }
       const now = this.report;
       report(now);
@@ -169,14 +192,20 @@ class RecordingClient {
     if (!this.#isFunded) this.#isFunded = this.#rich.open.length === 0;
     if (!this.#isFunded || this.#isFinishing) return;
     for (const wallet of this.#wallets) {
-      while (wallet.open.length < this.#settings.openPerAccount) this.#recordSigned(wallet, await wallet.sign(this.#rich.address, 1n));
+      while (wallet.open.length < this.#settings.openPerAccount)
+        this.#recordSigned(wallet, await wallet.sign(this.#rich.address, 1n));
     }
   }
 
   /** Head, the next blocks and receipts, all in one request. */
   async #look(): Promise<void> {
-    const watched = [this.#rich, ...this.#wallets].flatMap((wallet) => wallet.open.slice(0, RECEIPTS_PER_TICK).map((transfer) => ({ wallet, transfer })));
-    const blocks = Array.from({ length: Math.min(BLOCKS_PER_TICK, this.#head + 1 - this.#nextBlock) }, (_, i) => this.#nextBlock + i);
+    const watched = [this.#rich, ...this.#wallets].flatMap((wallet) =>
+      wallet.open.slice(0, RECEIPTS_PER_TICK).map((transfer) => ({ wallet, transfer })),
+    );
+    const blocks = Array.from(
+      { length: Math.min(BLOCKS_PER_TICK, this.#head + 1 - this.#nextBlock) },
+      (_, i) => this.#nextBlock + i,
+    );
     const [head, ...answers] = await this.#ask([
       { method: 'eth_blockNumber', params: [] },
       ...blocks.map((number) => ({ method: 'eth_getBlockByNumber', params: [numberToHex(number), false] })),
@@ -195,7 +224,13 @@ class RecordingClient {
     for (const [i, { wallet, transfer }] of watched.entries()) {
       const receipt = answers[blocks.length + i]?.result as { readonly blockNumber: Hex } | null | undefined;
       if (receipt === null || receipt === undefined) continue;
-      this.#record({ kind: 'receipt', at: Date.now(), hash: transfer.hash, block: Number(receipt.blockNumber), receipt });
+      this.#record({
+        kind: 'receipt',
+        at: Date.now(),
+        hash: transfer.hash,
+        block: Number(receipt.blockNumber),
+        receipt,
+      });
       transfer.isMined = true;
       this.#published += 1;
       while (wallet.transfers[wallet.minedEnd]?.isMined === true) wallet.minedEnd += 1;
@@ -203,7 +238,9 @@ class RecordingClient {
   }
 
   async #offer(): Promise<void> {
-    const wanted = [this.#rich, ...this.#wallets].flatMap((wallet) => wallet.open.filter(({ isOffered, isMined }) => !isOffered && !isMined));
+    const wanted = [this.#rich, ...this.#wallets].flatMap((wallet) =>
+      wallet.open.filter(({ isOffered, isMined }) => !isOffered && !isMined),
+    );
     for (let from = 0; from < wanted.length; from += OFFERS_PER_BATCH) {
       const batch = wanted.slice(from, from + OFFERS_PER_BATCH);
       const answers = await this.#ask(batch.map(({ raw }) => ({ method: 'eth_sendRawTransaction', params: [raw] })));
@@ -213,7 +250,13 @@ class RecordingClient {
         if (result === transfer.hash || error?.code === ALREADY_KNOWN || error?.code === NONCE_TOO_LOW) {
           transfer.isOffered = true;
         } else if (error === undefined || !/try again later|still starting/.test(error.message)) {
-          this.#record({ kind: 'refused', at: Date.now(), hash: transfer.hash, code: error?.code ?? 0, message: error?.message ?? `answered ${String(result)}` });
+          this.#record({
+            kind: 'refused',
+            at: Date.now(),
+            hash: transfer.hash,
+            code: error?.code ?? 0,
+            message: error?.message ?? `answered ${String(result)}`,
+          });
         }
       }
     }
@@ -240,7 +283,8 @@ class RecordingClient {
 }
 
 const [settings] = process.argv.slice(2);
-if (settings === undefined || process.send === undefined) throw new Error('recordingClient is forked by a test, with its settings as JSON');
+if (settings === undefined || process.send === undefined)
+  throw new Error('recordingClient is forked by a test, with its settings as JSON');
 const client = new RecordingClient(JSON.parse(settings) as ClientSettings);
 process.on('message', () => client.finish());
 // The test is gone: nobody is left to record for.

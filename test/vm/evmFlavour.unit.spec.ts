@@ -32,12 +32,27 @@ function create(initCode: Bytes, options: { value?: bigint; opcode?: number; sal
   const { value = 0n, opcode = 0xf0, salt = 0n } = options;
   const word = new Uint8Array(32);
   word.set(initCode);
-  return code(push(word), push(0), 0x52, opcode === 0xf5 ? push(salt) : '', push(initCode.length), push(0), push(value), opcode);
+  return code(
+    push(word),
+    push(0),
+    0x52,
+    opcode === 0xf5 ? push(salt) : '',
+    push(initCode.length),
+    push(0),
+    push(value),
+    opcode,
+  );
 }
 
 describe('EVM flavour (execution 9)', () => {
   it('environment opcodes come from the context', () => {
-    const context = { timestamp: 1234n, blockNumber: 500n, eip1559BaseFee: 1_007n, gasLimit: 50_000_000n, mixHash: 99n };
+    const context = {
+      timestamp: 1234n,
+      blockNumber: 500n,
+      eip1559BaseFee: 1_007n,
+      gasLimit: 50_000_000n,
+      mixHash: 99n,
+    };
     const options: L2Options & { context: typeof context } = { context, maxFeePerGas: 1_007n };
     assert.equal(top(code(0x41), options), bytesToBigInt(aBlockContext().coinbase));
     assert.equal(top(code(0x42), options), 1234n);
@@ -56,7 +71,8 @@ describe('EVM flavour (execution 9)', () => {
 
   it('BLOCKHASH reads the ring, newest last', () => {
     const blockHashes = Array.from({ length: 256 }, (_, i) => aWord(1_000 + i));
-    const at = (number: number): bigint => top(code(push(number), 0x40), { context: { blockNumber: 600n, blockHashes } });
+    const at = (number: number): bigint =>
+      top(code(push(number), 0x40), { context: { blockNumber: 600n, blockHashes } });
     assert.equal(at(599), 1_255n);
     assert.equal(at(600), 0n);
     assert.equal(at(601), 0n);
@@ -74,7 +90,8 @@ describe('EVM flavour (execution 9)', () => {
   it('SSTORE needs more than 2,300 gas', () => {
     const callee = anAddress(0xca11ee);
     // PUSH1, PUSH1, then SSTORE with what is left.
-    const state = (): TestState => new TestState().put(callee, { nonce: 1n, code: code(push(0), push(0), 0x55), slots: [[aWord(0), aWord(1)]] });
+    const state = (): TestState =>
+      new TestState().put(callee, { nonce: 1n, code: code(push(0), push(0), 0x55), slots: [[aWord(0), aWord(1)]] });
     assert.equal(top(call(callee, { gas: push(2_306) }), { state: state() }), 0n);
     // Enough for the sentry, and for the access list's warm slot: 2,900 more.
     assert.equal(top(call(callee, { gas: push(6 + 5_000) }), { state: state() }), 1n);
@@ -120,7 +137,10 @@ describe('EVM flavour (execution 9)', () => {
       assert.equal(state.record(anAddress(0x99)).balance, 5n);
       assert.equal(state.record(CONTRACT).balance, 0n);
       assert.equal(state.records.has(Buffer.from(created).toString('latin1')), false, 'no trace of the contract');
-      assert.equal(block.writes.some((write) => toHex(write.address) === toHex(created)), false);
+      assert.equal(
+        block.writes.some((write) => toHex(write.address) === toHex(created)),
+        false,
+      );
     });
 
     it('in the transaction of its deployment removes it at the end; to itself it burns at once', () => {
@@ -130,7 +150,9 @@ describe('EVM flavour (execution 9)', () => {
       const init = initCodeOf(runtime);
       const program = code(create(init, { value: 5n }), 0x50, call(created), push(created), 0x31);
       const state = new TestState();
-      state.put(SENDER, { balance: ETHER }).put(CONTRACT, { nonce: 1n, balance: 5n, code: concatBytes(program, RETURN_TOP) });
+      state
+        .put(SENDER, { balance: ETHER })
+        .put(CONTRACT, { nonce: 1n, balance: 5n, code: concatBytes(program, RETURN_TOP) });
       const { output, block } = runOne(state);
       assert.equal(bytesToBigInt(output.returnData), 0n, 'the balance is gone within the transaction');
       state.apply(block);
@@ -174,7 +196,8 @@ describe('EVM flavour (execution 9)', () => {
     });
 
     it('rejects 0xEF and code of more than 24,576 bytes, with all gas', () => {
-      const returned = (runtime: Bytes): Bytes => code(push(runtime), push(0), 0x52, push(runtime.length), push(32 - runtime.length), 0xf3);
+      const returned = (runtime: Bytes): Bytes =>
+        code(push(runtime), push(0), 0x52, push(runtime.length), push(32 - runtime.length), 0xf3);
       const gas = (init: Bytes): bigint => top(code(create(init), 0x50, 0x5a), { gasLimit: 1_000_000n });
       assert.equal(top(create(returned(code(0xef)))), 0n);
       assert.ok(gas(returned(code(0xef))) < 20_000n);
@@ -197,7 +220,10 @@ describe('EVM flavour (execution 9)', () => {
       const taken = creationAddress(CONTRACT, 1n);
       const state = new TestState().put(taken, { nonce: 1n });
       assert.equal(top(create(code(0x00)), { state, gasLimit: 640_000n }), 0n);
-      const left = top(code(create(code(0x00)), 0x50, 0x5a), { state: new TestState().put(taken, { nonce: 1n }), gasLimit: 640_000n });
+      const left = top(code(create(code(0x00)), 0x50, 0x5a), {
+        state: new TestState().put(taken, { nonce: 1n }),
+        gasLimit: 640_000n,
+      });
       assert.ok(left < 12_000n);
       const again = aState(create(code(0x00))).put(taken, { nonce: 1n });
       again.apply(runOne(again).block);
@@ -238,7 +264,9 @@ describe('EVM flavour (execution 9)', () => {
 
   describe('EXTCODEHASH', () => {
     it('is zero for an empty account, keccak of nothing without code', () => {
-      const state = new TestState().put(anAddress(0x51), { balance: 1n }).put(anAddress(0x52), { nonce: 0n, code: code(0xfe) });
+      const state = new TestState()
+        .put(anAddress(0x51), { balance: 1n })
+        .put(anAddress(0x52), { nonce: 0n, code: code(0xfe) });
       const hash = (address: Bytes): bigint => top(code(push(address), 0x3f), { state });
       assert.equal(hash(anAddress(0x50)), 0n);
       assert.equal(hash(anAddress(0x51)), bytesToBigInt(KECCAK_EMPTY));
@@ -285,10 +313,16 @@ describe('EVM flavour (execution 9)', () => {
 
     it('CALLCODE and DELEGATECALL run foreign code on the own account', () => {
       const library = anAddress(0x11b);
-      const state = (): TestState => new TestState().put(library, { nonce: 1n, code: code(0x30, push(0), 0x55, 0x33, push(1), 0x55, 0x34, push(2), 0x55) });
+      const state = (): TestState =>
+        new TestState().put(library, {
+          nonce: 1n,
+          code: code(0x30, push(0), 0x55, 0x33, push(1), 0x55, 0x34, push(2), 0x55),
+        });
       for (const opcode of [0xf2, 0xf4]) {
         const own = state();
-        own.put(SENDER, { balance: ETHER }).put(CONTRACT, { nonce: 1n, balance: 9n, code: call(library, { opcode, value: 4n }) });
+        own
+          .put(SENDER, { balance: ETHER })
+          .put(CONTRACT, { nonce: 1n, balance: 9n, code: call(library, { opcode, value: 4n }) });
         own.apply(runOne(own, { value: 3n }).block);
         assert.deepEqual(own.value(CONTRACT, aWord(0)), aWord(bytesToBigInt(CONTRACT)));
         assert.deepEqual(own.value(CONTRACT, aWord(1)), aWord(bytesToBigInt(opcode === 0xf2 ? CONTRACT : SENDER)));
@@ -299,12 +333,18 @@ describe('EVM flavour (execution 9)', () => {
 
     it('return data: of the last call, out of bounds is a failure', () => {
       const target = anAddress(0x4e7);
-      const state = new TestState().put(target, { nonce: 1n, code: code(push(0xab), push(0), 0x52, push(33), push(0), 0xfd) });
+      const state = new TestState().put(target, {
+        nonce: 1n,
+        code: code(push(0xab), push(0), 0x52, push(33), push(0), 0xfd),
+      });
       assert.equal(top(code(call(target), 0x50, 0x3d), { state }), 33n);
       assert.equal(top(code(call(target), 0x50, push(32), push(0), push(0), 0x3e, push(0), 0x51), { state }), 0xabn);
       assert.equal(top(code(call(target), 0x50, call(anAddress(0x51)), 0x50, 0x3d), { state }), 0n);
       const outside = runOne(
-        aState(code(call(target), push(1), push(33), push(0), 0x3e)).put(target, { nonce: 1n, code: code(push(33), push(0), 0xf3) }),
+        aState(code(call(target), push(1), push(33), push(0), 0x3e)).put(target, {
+          nonce: 1n,
+          code: code(push(33), push(0), 0xf3),
+        }),
       );
       assert.equal(outside.output.success, false);
     });
@@ -333,18 +373,27 @@ describe('EVM flavour (execution 9)', () => {
     });
 
     it('0x8001 holds the prepayment during execution', () => {
-      assert.equal(top(code(push(anAddress(0x8001)), 0x31), { gasLimit: 100_000n, maxFeePerGas: 5_000n }), 100_000n * 1_000n);
+      assert.equal(
+        top(code(push(anAddress(0x8001)), 0x31), { gasLimit: 100_000n, maxFeePerGas: 5_000n }),
+        100_000n * 1_000n,
+      );
     });
 
     it('access lists warm accounts and slots', () => {
-      const accessList = [{ address: CONTRACT, slots: [aWord(3)] }, { address: anAddress(0x51), slots: [] }];
+      const accessList = [
+        { address: CONTRACT, slots: [aWord(3)] },
+        { address: anAddress(0x51), slots: [] },
+      ];
       assert.equal(top(code(0x5a, push(3), 0x54, 0x50, 0x5a, 0x90, 0x03), { type: 1, accessList }), 7n + 100n);
       assert.equal(top(code(0x5a, push(anAddress(0x51)), 0x31, 0x50, 0x5a, 0x90, 0x03), { accessList }), 7n + 100n);
     });
 
     it('warmth gained in a reverted frame is lost', () => {
       const toucher = anAddress(0x70);
-      const state = new TestState().put(toucher, { nonce: 1n, code: code(push(anAddress(0x51)), 0x31, push(0), push(0), 0xfd) });
+      const state = new TestState().put(toucher, {
+        nonce: 1n,
+        code: code(push(anAddress(0x51)), 0x31, push(0), push(0), 0xfd),
+      });
       const program = code(call(toucher), 0x50, 0x5a, push(anAddress(0x51)), 0x31, 0x50, 0x5a, 0x90, 0x03);
       assert.equal(top(program, { state }), 7n + 2_600n);
     });
@@ -360,7 +409,26 @@ describe('EVM flavour (execution 9)', () => {
 
     it('of all active frames stays below 2^27 bytes', () => {
       // Each frame takes 2 MiB and calls itself; the 64th would reach the limit.
-      const program = code(push(0), 0x5c, push(1), 0x01, push(0), 0x5d, push(0), push(0x1fffe0), 0x52, call(CONTRACT), 0x50, push(0), 0x5c, push(0), 0x52, push(32), push(0), 0xf3);
+      const program = code(
+        push(0),
+        0x5c,
+        push(1),
+        0x01,
+        push(0),
+        0x5d,
+        push(0),
+        push(0x1fffe0),
+        0x52,
+        call(CONTRACT),
+        0x50,
+        push(0),
+        0x5c,
+        push(0),
+        0x52,
+        push(32),
+        push(0),
+        0xf3,
+      );
       const gasLimit = 10_000_000_000_000n;
       const { output } = runOne(aState(program), { gasLimit, context: { gasLimit }, maxFeePerGas: 1_000n });
       assert.equal(output.success, true);

@@ -27,8 +27,8 @@ export function drive(execution: BlockExecution, state: TestState, transaction: 
 }
 
 export function included(end: End): TransactionOutput {
-  assert.equal(end.kind, 'included', JSON.stringify(end, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value)));
-  return (end as End & { kind: 'included' }).output; // asserted above
+  if (end.kind === 'included') return end.output;
+  return assert.fail(end.kind === 'rejected' ? `rejected: ${end.error}` : `full: ${end.reason}`);
 }
 
 export const SENDER = anAddress(0x5e4de4);
@@ -48,7 +48,11 @@ export function runOne(
 ): { output: TransactionOutput; block: BlockOutput } {
   const execution = new BlockExecution({ context: aBlockContext(options.context), state });
   const output = included(
-    drive(execution, state, from(SENDER, { gasLimit: 10_000_000n, to: CONTRACT, nonce: state.record(SENDER).nonce, ...options })),
+    drive(
+      execution,
+      state,
+      from(SENDER, { gasLimit: 10_000_000n, to: CONTRACT, nonce: state.record(SENDER).nonce, ...options }),
+    ),
   );
   return { output, block: execution.finish() };
 }

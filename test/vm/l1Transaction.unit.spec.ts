@@ -5,7 +5,17 @@ import type { TransactionOutput } from '../../src/protocol/blockOutput.ts';
 import type { L1TransactionFields } from '../../src/protocol/transactionCodec.ts';
 import { BlockExecution } from '../../src/vm/blockExecution.ts';
 import { wouldStopVm } from '../../src/vm/l1Transaction.ts';
-import { aBlockContext, anAddress, anL1Transaction, aWord, code, ETHER, from, fromL1, push } from '../support/factories.ts';
+import {
+  aBlockContext,
+  anAddress,
+  anL1Transaction,
+  aWord,
+  code,
+  ETHER,
+  from,
+  fromL1,
+  push,
+} from '../support/factories.ts';
 import { TestState } from '../support/testState.ts';
 import { CONTRACT, drive, included, SENDER } from './harness.ts';
 
@@ -58,7 +68,10 @@ describe('L1 transactions (execution 7, native 8 and 9)', () => {
   });
 
   it('a reverted one stays in the block with status 0: no mint of the value, the refund is what the fee leaves', () => {
-    const state = new TestState().put(CONTRACT, { nonce: 1n, code: code(push(7), push(0), 0x52, push(32), push(0), 0xfd) });
+    const state = new TestState().put(CONTRACT, {
+      nonce: 1n,
+      code: code(push(7), push(0), 0x52, push(32), push(0), 0xfd),
+    });
     const output = run(state, { to: CONTRACT, value: ETHER });
     assert.equal(output.success, false);
     assert.deepEqual(output.returnData, aWord(7));
@@ -66,7 +79,10 @@ describe('L1 transactions (execution 7, native 8 and 9)', () => {
     assert.equal(state.record(INITIATOR).balance, 0n);
     const fee = output.gasUsed * PRICE;
     assert.equal(state.record(REFUND).balance, ETHER + 1_000_000n * PRICE - fee);
-    assert.deepEqual(output.l2ToL1Logs.map((log) => [log.value, log.txNumberInBlock]), [[aWord(0), 0]]);
+    assert.deepEqual(
+      output.l2ToL1Logs.map((log) => [log.value, log.txNumberInBlock]),
+      [[aWord(0), 0]],
+    );
     assert.equal(output.pubdataUsed, 88n, 'only what was reverted was touched');
   });
 
@@ -77,7 +93,14 @@ describe('L1 transactions (execution 7, native 8 and 9)', () => {
     const first = included(drive(execution, state, { transaction, sender: transaction.initiator }));
     const second = included(drive(execution, state, fromL1({ nonce: 1n })));
     assert.deepEqual(first.l2ToL1Logs, [
-      { shardId: 0, isService: true, txNumberInBlock: 0, sender: anAddress(0x8001), key: transaction.hash, value: aWord(1) },
+      {
+        shardId: 0,
+        isService: true,
+        txNumberInBlock: 0,
+        sender: anAddress(0x8001),
+        key: transaction.hash,
+        value: aWord(1),
+      },
     ]);
     assert.equal(second.l2ToL1Logs[0]?.txNumberInBlock, 1);
   });
@@ -87,7 +110,11 @@ describe('L1 transactions (execution 7, native 8 and 9)', () => {
     const output = run(state, { to: CONTRACT, gasLimit: 20_000n, gasPerPubdataByteLimit: 1n });
     assert.equal(output.success, false);
     assert.equal(output.gasUsed, 20_000n);
-    assert.equal(run(new TestState(), { gasLimit: 20_000n, gasPerPubdataByteLimit: 1n }).success, true, 'a transfer needs none');
+    assert.equal(
+      run(new TestState(), { gasLimit: 20_000n, gasPerPubdataByteLimit: 1n }).success,
+      true,
+      'a transfer needs none',
+    );
   });
 
   it('who cannot pay for the pubdata is rolled back and pays for what is left', () => {
@@ -110,7 +137,7 @@ describe('L1 transactions (execution 7, native 8 and 9)', () => {
 
   it('out of native: all gas, status 0, and what was withheld is lost', () => {
     // An endless loop of warm SSTOREs: 547 native per gas, 2^35 native before 100 M gas.
-    const loop = code(0x5b, push(1), push(0), 0x55, push(0), push(0), 0x55, push(0), 0x56);
+    const loop = code(0x5b, push(1), push(0), 0x55, push(2), push(0), 0x55, push(0), 0x56);
     const state = new TestState().put(CONTRACT, { nonce: 1n, code: loop });
     const execution = new BlockExecution({ context: aBlockContext(), state });
     const output = included(drive(execution, state, fromL1({ to: CONTRACT, gasLimit: 90_000_000n })));
@@ -147,15 +174,22 @@ describe('L1 transactions (execution 7, native 8 and 9)', () => {
   it('coinbase diffs count in every transaction behind the first that pays', () => {
     const state = new TestState();
     const execution = new BlockExecution({ context: aBlockContext(), state });
-    const first = included(drive(execution, state, fromL1()));
-    const second = included(drive(execution, state, fromL1({ nonce: 1n })));
+    const first = included(drive(execution, state, fromL1({ refundRecipient: REFUND })));
+    const second = included(drive(execution, state, fromL1({ refundRecipient: REFUND, nonce: 1n })));
     assert.equal(first.pubdataUsed, 88n);
     const paid = first.gasUsed * PRICE;
     assert.equal(second.pubdataUsed, 88n + 32n + 2n + BigInt(Math.ceil(paid.toString(16).length / 2)));
   });
 
   it('an upgrade: first of its block, native per gas 10,000, a log, and it must succeed', () => {
-    const upgrade = { type: 0x7e as const, maxFeePerGas: 0n, toMint: 0n, initiator: anAddress(0x8007), to: CONTRACT, gasLimit: 72_000_000n };
+    const upgrade = {
+      type: 0x7e as const,
+      maxFeePerGas: 0n,
+      toMint: 0n,
+      initiator: anAddress(0x8007),
+      to: CONTRACT,
+      gasLimit: 72_000_000n,
+    };
     const state = new TestState().put(CONTRACT, { nonce: 1n, code: code(0x00) });
     const output = run(state, upgrade);
     assert.equal(output.success, true);
@@ -185,14 +219,18 @@ describe('L1 transactions (execution 7, native 8 and 9)', () => {
 
   it('wouldStopVm names what must never reach the VM', () => {
     const context = aBlockContext();
-    const reason = (overrides: Partial<L1TransactionFields>): string | undefined => wouldStopVm({ ...anL1Transaction(), ...overrides }, context);
+    const reason = (overrides: Partial<L1TransactionFields>): string | undefined =>
+      wouldStopVm({ ...anL1Transaction(), ...overrides }, context);
     assert.equal(reason({}), undefined);
     assert.match(reason({ toMint: 1n }) ?? '', /mints less/);
     assert.match(reason({ gasLimit: 100_000_001n }) ?? '', /whole block/);
     assert.match(reason({ gasPerPubdataByteLimit: 1n << 32n }) ?? '', /32 bits/);
     assert.match(reason({ maxFeePerGas: 1n << 110n, toMint: (1n << 256n) - 1n }) ?? '', /128 bits/);
     assert.match(reason({ value: (1n << 256n) - 1n, toMint: (1n << 256n) - 1n }) ?? '', /256 bits/);
-    assert.match(reason({ maxFeePerGas: 26n * 10n ** 14n, toMint: 1n << 200n, gasPerPubdataByteLimit: 810n }) ?? '', /64 bits of native/);
+    assert.match(
+      reason({ maxFeePerGas: 26n * 10n ** 14n, toMint: 1n << 200n, gasPerPubdataByteLimit: 810n }) ?? '',
+      /64 bits of native/,
+    );
     assert.equal(reason({ maxFeePerGas: 26n * 10n ** 14n, toMint: 1n << 200n }), undefined);
     const state = new TestState();
     const execution = new BlockExecution({ context, state });

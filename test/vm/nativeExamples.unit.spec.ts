@@ -22,7 +22,10 @@ describe('native: worked examples (native 12)', () => {
     assert.equal(first.nativeUsed, 1_145_440n);
     assert.equal(first.gasUsed, 21_000n);
 
-    const other = new BlockExecution({ context: free, state: aRichPair().put(anAddress(1234), { balance: ETHER, nonce: 7n }) });
+    const other = new BlockExecution({
+      context: free,
+      state: aRichPair().put(anAddress(1234), { balance: ETHER, nonce: 7n }),
+    });
     const elsewhere = aRichPair().put(anAddress(1234), { balance: ETHER, nonce: 7n });
     included(drive(other, elsewhere, from(anAddress(1234), { ...transfer, to: anAddress(1235), nonce: 7n })));
     const second = included(drive(other, elsewhere, from(A, transfer)));
@@ -36,7 +39,9 @@ describe('native: worked examples (native 12)', () => {
   it('type 2 with a maximum above the price pays for the excess', () => {
     const state = aRichPair();
     const execution = new BlockExecution({ context: free, state });
-    const output = included(drive(execution, state, from(A, { to: B, value: 5n, gasLimit: 21_000n, maxFeePerGas: 2_000n })));
+    const output = included(
+      drive(execution, state, from(A, { to: B, value: 5n, gasLimit: 21_000n, maxFeePerGas: 2_000n })),
+    );
     assert.equal(output.computationalNativeUsed, 1_155_440n);
     assert.equal(output.effectiveGasPrice, 1_000n);
   });

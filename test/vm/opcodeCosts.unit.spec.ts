@@ -140,12 +140,16 @@ describe('cost of opcodes (native 5, execution 9)', () => {
 
   it('PUSH0 to PUSH32', () => {
     const natives = [
-      50, 60, 120, 140, 140, 150, 160, 170, 180, 190, 200, 210, 210, 220, 230, 240, 240, 240, 240, 240, 240, 250, 260, 260, 260,
-      260, 270, 280, 280, 290, 290, 300, 300,
+      50, 60, 120, 140, 140, 150, 160, 170, 180, 190, 200, 210, 210, 220, 230, 240, 240, 240, 240, 240, 240, 250, 260,
+      260, 260, 260, 270, 280, 280, 290, 290, 300, 300,
     ];
     natives.forEach((native, size) => {
       const body = concatBytes(Uint8Array.of(0x5f + size), new Uint8Array(size));
-      assert.deepEqual(cost(new Uint8Array(0), body), { gas: size === 0 ? 2 : 3, native: native + STEP }, `PUSH${size}`);
+      assert.deepEqual(
+        cost(new Uint8Array(0), body),
+        { gas: size === 0 ? 2 : 3, native: native + STEP },
+        `PUSH${size}`,
+      );
     });
   });
 
@@ -196,12 +200,19 @@ describe('cost of opcodes (native 5, execution 9)', () => {
     assert.deepEqual(cost(warmed, code(push(EXISTING), 0x31)), { gas: 103, native: 240 + 60 + 4_000 + 2 * STEP });
     // A slot that was written is not unset any more; back to its value at the start costs a warm access.
     const written = code(push(1), push(8), 0x55);
-    assert.deepEqual(cost(written, code(push(2), push(8), 0x55)), { gas: 106, native: 120 + 100 + 4_000 + 50_560 + 3 * STEP });
-    assert.deepEqual(cost(written, code(push(0), push(8), 0x55)), { gas: 106, native: 120 + 100 + 4_000 + 50_560 + 3 * STEP });
+    assert.deepEqual(cost(written, code(push(2), push(8), 0x55)), {
+      gas: 106,
+      native: 120 + 100 + 4_000 + 50_560 + 3 * STEP,
+    });
+    assert.deepEqual(cost(written, code(push(0), push(8), 0x55)), {
+      gas: 106,
+      native: 120 + 100 + 4_000 + 50_560 + 3 * STEP,
+    });
   });
 
   it('CALL: to code, to nothing, with value, to a new account', () => {
-    const call = (to: Bytes, value: number): Bytes => code(push(0), push(0), push(0), push(0), push(value), push(to), 0x5a);
+    const call = (to: Bytes, value: number): Bytes =>
+      code(push(0), push(0), push(0), push(0), push(value), push(to), 0x5a);
     // To an existing account without code.
     assert.deepEqual(cost(call(EXISTING, 0), Uint8Array.of(0xf1)), { gas: 2_600, native: 1_500 + 131_100 + STEP });
     // To an absent one without value: no charge for a new account.
@@ -209,7 +220,10 @@ describe('cost of opcodes (native 5, execution 9)', () => {
     // To code: its preimage (5 bytes, padded to 8, map of 8) and what runs there.
     const inner = { gas: 6 + 22_100, native: 2 * (60 + STEP) + STEP + 100 + 246_240 + 120_800 + STEP };
     const withCode = cost(call(WITH_CODE, 0), Uint8Array.of(0xf1));
-    assert.deepEqual(withCode, { gas: 2_600 + inner.gas, native: 1_500 + 131_100 + 500 + 800 + 340 + inner.native + STEP });
+    assert.deepEqual(withCode, {
+      gas: 2_600 + inner.gas,
+      native: 1_500 + 131_100 + 500 + 800 + 340 + inner.native + STEP,
+    });
   });
 
   it('value: 9,000 gas, a stipend that comes back, 25,000 for an account that is new', () => {
@@ -235,7 +249,10 @@ describe('cost of opcodes (native 5, execution 9)', () => {
     const deposit = 4_000 + 20_000 + 0 + 800 + 500 + 1_000;
     assert.deepEqual(cost(create, Uint8Array.of(0xf0)), { gas: 32_000 + 3 + 2, native: common + STEP + deposit });
     const create2 = code(push(9), push(32), push(0), push(0));
-    assert.deepEqual(cost(create2, Uint8Array.of(0xf5)), { gas: 32_000 + 3 + 8, native: common + STEP + deposit + 20_000 });
+    assert.deepEqual(cost(create2, Uint8Array.of(0xf5)), {
+      gas: 32_000 + 3 + 8,
+      native: common + STEP + deposit + 20_000,
+    });
   });
 
   it('SELFDESTRUCT', () => {
@@ -248,7 +265,10 @@ describe('cost of opcodes (native 5, execution 9)', () => {
     const toPrecompile = measure(code(push(anAddress(4)), 0xff, 0x00));
     const toItself = measure(code(push(CONTRACT), 0xff, 0x00));
     assert.equal(toPrecompile.gas - stop.gas, 5_000 + 100);
-    assert.deepEqual({ gas: toItself.gas - stop.gas, native: toItself.native - stop.native }, { gas: 5_000, native: 100 + 5_000 });
+    assert.deepEqual(
+      { gas: toItself.gas - stop.gas, native: toItself.native - stop.native },
+      { gas: 5_000, native: 100 + 5_000 },
+    );
   });
 
   it('a copy of 2^32 bytes and more runs out of native first, beyond 64 bits of ergs out of gas', () => {
@@ -257,7 +277,21 @@ describe('cost of opcodes (native 5, execution 9)', () => {
     // Called from outside the contract: only fatal errors reach the caller.
     const outcome = (size: bigint): bigint => {
       const callee = anAddress(0xca11ee);
-      const outer = code(push(0), push(0), push(0), push(0), push(0), push(callee), push(100_000), 0xf1, push(0), 0x52, push(32), push(0), 0xf3);
+      const outer = code(
+        push(0),
+        push(0),
+        push(0),
+        push(0),
+        push(0),
+        push(callee),
+        push(100_000),
+        0xf1,
+        push(0),
+        0x52,
+        push(32),
+        push(0),
+        0xf3,
+      );
       const { output } = runOne(aState(outer).put(callee, { nonce: 1n, code: copy(size) }), { context });
       return output.success ? output.gasUsed : 0n;
     };

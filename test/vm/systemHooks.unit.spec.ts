@@ -46,7 +46,10 @@ describe('system hooks (execution 10, native 6.4)', () => {
       const hash = keccak256(message);
       assert.equal(output.success, true);
       assert.deepEqual(output.returnData, hash);
-      assert.deepEqual(output.messages.map((m) => [toHex(m.sender), toHex(m.data)]), [[toHex(SENDER), toHex(message)]]);
+      assert.deepEqual(
+        output.messages.map((m) => [toHex(m.sender), toHex(m.data)]),
+        [[toHex(SENDER), toHex(message)]],
+      );
       assert.deepEqual(output.l2ToL1Logs, [
         { shardId: 0, isService: true, txNumberInBlock: 0, sender: MESSENGER, key: padAddress(SENDER), value: hash },
       ]);
@@ -88,7 +91,8 @@ describe('system hooks (execution 10, native 6.4)', () => {
       const call = code(push(0), push(0), push(0), push(0), push(0), push(MESSENGER), 0x5a, 0xf1, 0x50);
       const other = code(push(0), push(0), push(0), push(0), push(0), push(anAddress(0x99)), 0x5a, 0xf1, 0x50);
       const gas = (body: Bytes, times: number): bigint =>
-        runOne(aState(concatBytes(...Array.from({ length: times }, () => body))), { context: { pubdataPrice: 0n } }).output.gasUsed;
+        runOne(aState(concatBytes(...Array.from({ length: times }, () => body))), { context: { pubdataPrice: 0n } })
+          .output.gasUsed;
       assert.equal(gas(call, 1) - gas(other, 1), 1n);
       assert.equal(gas(call, 25) - gas(other, 25), 1n);
       assert.equal(gas(call, 26) - gas(other, 26), 2n);
@@ -146,7 +150,12 @@ describe('system hooks (execution 10, native 6.4)', () => {
 
     it('withdraw burns the value and sends the message of the token', () => {
       const state = aState();
-      const { output, block } = runOne(state, { to: BASE_TOKEN, input: withdraw(receiver), value: 5n, gasLimit: 1_000_000n });
+      const { output, block } = runOne(state, {
+        to: BASE_TOKEN,
+        input: withdraw(receiver),
+        value: 5n,
+        gasLimit: 1_000_000n,
+      });
       const data = concatBytes(fromHex('6c0960f9'), receiver, aWord(5));
       assert.equal(output.success, true);
       assert.equal(output.returnData.length, 0);
@@ -164,7 +173,10 @@ describe('system hooks (execution 10, native 6.4)', () => {
       const input = withdraw(receiver);
       const plain = direct(anAddress(0x99), input);
       const sent = direct(BASE_TOKEN, input);
-      assert.equal(sent.nativeUsed - plain.nativeUsed, 5_000n + 86_000n + 20_000n + 2n * 56n + 20_000n + 6_600n + 2n * 128n);
+      assert.equal(
+        sent.nativeUsed - plain.nativeUsed,
+        5_000n + 86_000n + 20_000n + 2n * 56n + 20_000n + 6_600n + 2n * 128n,
+      );
       assert.equal(sent.gasUsed - plain.gasUsed, 30n + 12n + 1n);
       const viaContract = runOne(aState(forwarder(BASE_TOKEN)), { input, context: { pubdataPrice: 0n } }).output;
       const viaOther = runOne(aState(forwarder(anAddress(0x99))), { input, context: { pubdataPrice: 0n } }).output;
@@ -173,11 +185,22 @@ describe('system hooks (execution 10, native 6.4)', () => {
 
     it('withdrawWithMessage adds the caller and the extra bytes; its offset is free', () => {
       const extra = fromHex('0102030405');
-      const { output } = runOne(aState(), { to: BASE_TOKEN, input: withdrawWithMessage(receiver, extra), gasLimit: 1_000_000n });
+      const { output } = runOne(aState(), {
+        to: BASE_TOKEN,
+        input: withdrawWithMessage(receiver, extra),
+        gasLimit: 1_000_000n,
+      });
       const data = concatBytes(fromHex('6c0960f9'), receiver, aWord(0), SENDER, extra);
       assert.deepEqual(output.messages, [{ sender: BASE_TOKEN, data }], 'an amount of zero is allowed');
       // The bytes directly behind the head, without padding, at an odd offset.
-      const odd = concatBytes(fromHex('84bc3eb0'), padAddress(receiver), aWord(65), Uint8Array.of(9), aWord(2), fromHex('0a0b'));
+      const odd = concatBytes(
+        fromHex('84bc3eb0'),
+        padAddress(receiver),
+        aWord(65),
+        Uint8Array.of(9),
+        aWord(2),
+        fromHex('0a0b'),
+      );
       assert.deepEqual(direct(BASE_TOKEN, odd).messages[0]?.data.slice(-2), fromHex('0a0b'));
       const outside = concatBytes(fromHex('84bc3eb0'), padAddress(receiver), aWord(64), aWord(3), fromHex('0a0b'));
       assert.equal(direct(BASE_TOKEN, outside).success, false);
@@ -193,7 +216,11 @@ describe('system hooks (execution 10, native 6.4)', () => {
         state.apply(block);
         assert.equal(state.record(BASE_TOKEN).balance, 0n);
       }
-      assert.equal(direct(BASE_TOKEN, concatBytes(withdraw(receiver), fromHex('ff'))).success, true, 'what follows is ignored');
+      assert.equal(
+        direct(BASE_TOKEN, concatBytes(withdraw(receiver), fromHex('ff'))).success,
+        true,
+        'what follows is ignored',
+      );
     });
   });
 
@@ -252,7 +279,13 @@ describe('system hooks (execution 10, native 6.4)', () => {
       const runtime = code(push(0xab), push(0), 0x52, push(32), push(0), 0xf3);
       const hash = state.putRawCode(runtime);
       const execution = new BlockExecution({ context: aBlockContext(), state });
-      const input = concatBytes(fromHex('f6eca0b0'), padAddress(target), hash, aWord(runtime.length), keccak256(runtime));
+      const input = concatBytes(
+        fromHex('f6eca0b0'),
+        padAddress(target),
+        hash,
+        aWord(runtime.length),
+        keccak256(runtime),
+      );
       const transaction = anL1Transaction({ initiator: UPGRADER, to: DEPLOYER, input, gasLimit: 10_000_000n });
       included(drive(execution, state, { transaction, sender: UPGRADER }));
       const output = included(drive(execution, state, from(SENDER, { to: target, gasLimit: 100_000n })));

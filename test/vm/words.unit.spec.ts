@@ -33,8 +33,14 @@ const unsigned = (x: bigint): bigint => BigInt.asUintN(256, x);
 /** Words of every size, with runs of ones and zeros: carries and normalisation steps depend on them. */
 const word = fc.oneof(
   { weight: 3, arbitrary: fc.bigInt({ min: 0n, max: MASK }) },
-  { weight: 3, arbitrary: fc.tuple(fc.nat(256), fc.bigInt({ min: 0n, max: MASK })).map(([bits, x]) => x >> BigInt(bits)) },
-  { weight: 2, arbitrary: fc.tuple(fc.nat(256), fc.nat(256)).map(([a, b]) => unsigned((1n << BigInt(a)) - (1n << BigInt(b)))) },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(fc.nat(256), fc.bigInt({ min: 0n, max: MASK })).map(([bits, x]) => x >> BigInt(bits)),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(fc.nat(256), fc.nat(256)).map(([a, b]) => unsigned((1n << BigInt(a)) - (1n << BigInt(b)))),
+  },
   { weight: 1, arbitrary: fc.constantFrom(0n, 1n, 2n, MASK, 1n << 255n, (1n << 255n) - 1n, 0xffffffffn, 0x100000000n) },
   { weight: 1, arbitrary: fc.bigInt({ min: 0n, max: 300n }) },
 );
@@ -71,7 +77,15 @@ describe('words', () => {
       fc.assert(
         fc.property(word, word, fc.constantFrom(8, 16, 24), (a, b, out) => {
           // The interpreter writes the result over the second operand; signed division copies its operands.
-          assert.equal(binary(operation, a, b, name === 'SHL' || name === 'SHR' || name === 'SAR' || name === 'SIGNEXTEND' ? 24 : out), model(a, b));
+          assert.equal(
+            binary(
+              operation,
+              a,
+              b,
+              name === 'SHL' || name === 'SHR' || name === 'SAR' || name === 'SIGNEXTEND' ? 24 : out,
+            ),
+            model(a, b),
+          );
         }),
         RUNS,
       );
@@ -81,13 +95,18 @@ describe('words', () => {
   it('shifts and sign extension work in place', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 260n }), word, (a, b) => {
-        for (const [name, operation, model] of BINARY.slice(7)) assert.equal(binary(operation, a, b, 16), model(a, b), name);
+        for (const [name, operation, model] of BINARY.slice(7))
+          assert.equal(binary(operation, a, b, 16), model(a, b), name);
       }),
       RUNS,
     );
   });
 
-  const TERNARY: readonly (readonly [string, (s: Words, a: number, b: number, n: number, out: number) => void, (a: bigint, b: bigint) => bigint])[] = [
+  const TERNARY: readonly (readonly [
+    string,
+    (s: Words, a: number, b: number, n: number, out: number) => void,
+    (a: bigint, b: bigint) => bigint,
+  ])[] = [
     ['ADDMOD', addModWords, (a, b) => a + b],
     ['MULMOD', mulModWords, (a, b) => a * b],
   ];

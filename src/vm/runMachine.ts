@@ -1,0 +1,72 @@
+/** Runs frames until the top-level one ends, a key is missing or the turn is over. */
+import { EMPTY_BYTES } from '../common/bytes.ts';
+import { depositCode } from './creates.ts';
+import { runFrame } from './interpreter.ts';
+import { FATAL_RESULT } from './machine.ts';
+import type { Machine } from './machine.ts';
+import { OUT_OF_GAS, OUT_OF_NATIVE } from './meter.ts';
+import { FAILED, FATAL, MISSING, REVERTED, RUNNING, STOPPED, SWITCHED } from './signals.ts';
+import type { Signal } from './signals.ts';
+import { runHook } from './systemHooks.ts';
+
+export type RunOutcome = 'missing' | 'paused' | 'ended';
+
+/** Runs until the top-level frame ends, a key is missing or the budget is used up. */
+export function runMachine(machine: Machine, budget: number): RunOutcome {
+  machine.budget = budget;
+  for (;;) {
+    const { frame } = machine;
+    const signal = frame.kind === 'hook' ? runHook(machine) : runFrame(machine, frame);
+    if (signal === MISSING) return 'missing';
+    if (signal === SWITCHED) continue;
+    if (signal === RUNNING) {
+      if (machine.budget <= 0) return 'paused';
+      continue;
+    }
+    if (endFrame(machine, signal) !== RUNNING) return 'ended';
+    if (machine.budget <= 0) return 'paused';
+  }
+}
+
+/** Ends the top frame; RUNNING when its caller goes on. */
+function endFrame(machine: Machine, signal: Signal): Signal {
+  const { frame, meter } = machine;
+  if (signal === FATAL) {
+    machine.result = FATAL_RESULT;
+    traceAbort(machine);
+    return FATAL;
+  }
+  let success = signal === STOPPED;
+  let output = signal === FAILED ? EMPTY_BYTES : machine.output;
+  let error = signal === REVERTED ? 'execution reverted' : signal === FAILED ? machine.failure : undefined;
+  if (signal === FAILED) meter.burnGas();
+  if (success && frame.kind === 'create') {
+    const deposit = depositCode(machine, frame, output);
+    if (deposit === OUT_OF_NATIVE) return endFrame(machine, FATAL);
+    if (deposit === OUT_OF_GAS) {
+      success = false;
+      output = EMPTY_BYTES;
+      error = machine.failure;
+      meter.burnGas();
+    }
+  }
+  if (!success) machine.world.rollBack(frame.checkpoint);
+  // Deployed code goes to the state, not to the output buffer.
+  if (!machine.countOutput(success && frame.kind === 'create' ? 0 : output.length)) return endFrame(machine, FATAL);
+  machine.tracer?.exit({ success, output, gasLeft: meter.gas, error });
+  const caller = machine.callers.pop();
+  if (caller === undefined) {
+    machine.result = { kind: 'returned', success, output, error };
+    return STOPPED;
+  }
+  machine.frame = caller;
+  if (frame.kind === 'create') machine.finishCreation(caller, frame.self, success, output);
+  else machine.finishCall(caller, success, output);
+  return RUNNING;
+}
+
+function traceAbort(machine: Machine): void {
+  for (let i = 0; i <= machine.callers.length; i += 1) {
+    machine.tracer?.exit({ success: false, output: EMPTY_BYTES, gasLeft: 0, error: 'out of native resources' });
+  }
+}
