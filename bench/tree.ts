@@ -4,15 +4,15 @@
  * store with the same content. Rounds alternate; medians and their ratio are printed. The second ratio is stricter: it leaves
  * out of the bare work what ours does not read because it is in memory.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { bytesKey, equalBytes, type Bytes } from '../src/common/bytes.ts';
+import { equalBytes, type Bytes } from '../src/common/bytes.ts';
 import { blake2s256 } from '../src/common/hash.ts';
 import { createMerkleTree } from '../src/projections/merkleTree.ts';
-import { LEAF_BYTES, RADIX, readU48, U48_BYTES } from '../src/projections/merkleTreeLayout.ts';
+import { LEAF_BYTES, pageKey, RADIX, readU48, U48_BYTES } from '../src/projections/merkleTreeLayout.ts';
 import { getPages } from '../src/projections/merkleTreeReads.ts';
 import { PendingWrites } from '../src/projections/pendingWrites.ts';
 import type { JournalEntry } from '../src/projections/projection.ts';
@@ -52,7 +52,7 @@ export async function run(args: readonly string[]): Promise<void> {
   });
   const directory = mkdtempSync(join(tmpdir(), 'reprise-bench-tree-'));
   try {
-    const bench = await TreeBench.open(directory);
+    const bench = await TreeBench.open(directory, 2 * Number(values.leaves) + 1_000_000);
     const say = (text: string): void => void (values.json || process.stderr.write(`${text}\n`));
     say(`building ${values.leaves} leaves …`);
     await bench.build(Number(values.leaves));
@@ -120,28 +120,76 @@ function print(result: ReturnType<typeof summary>, isJson: boolean): void {
   );
 }
 
+/** Newest content of the tree as flat memory, so that the measured heap is that of a node. */
+class Known {
+  readonly #keys: Bytes;
+  readonly #leaves: Bytes;
+  /** Version of each page, by level and position. */
+  readonly #versions: Float64Array[];
+
+  constructor(leavesMax: number) {
+    this.#keys = new Uint8Array(leavesMax * 32);
+    this.#leaves = new Uint8Array(leavesMax * LEAF_BYTES);
+    this.#versions = Array.from({ length: LEVELS_MAX }, (_, level) =>
+      new Float64Array(Math.ceil(leavesMax / RADIX ** (level + 1)) + 1).fill(-1),
+    );
+  }
+
+  key(index: number): Bytes {
+    return this.#keys.subarray(index * 32, (index + 1) * 32);
+  }
+
+  /** Sets a leaf; whether it was another one. */
+  setLeaf(index: number, leaf: Bytes): boolean {
+    const range = [index * LEAF_BYTES, (index + 1) * LEAF_BYTES] as const;
+    if (equalBytes(this.#leaves.subarray(...range), leaf)) return false;
+    this.#leaves.set(leaf, range[0]);
+    return true;
+  }
+
+  /** Sets the version of a page; gives the one before, -1 if there was none. */
+  setVersion(level: number, position: number, version: number): number {
+    const versions = this.#versions[level];
+    const before = versions?.[position] ?? -1;
+    if (versions !== undefined) versions[position] = version;
+    return before;
+  }
+}
+
+const LEVELS_MAX = 10;
+
+/** What a block did, and what it needs at the least. */
+interface BlockWork {
+  readonly hashes: { readonly leaves: number; readonly nodes: number };
+  /** Keys under which the changed nodes lay before. */
+  readonly nodes: readonly Bytes[];
+}
+
 class TreeBench {
   readonly #ours: KeyValueStore;
   readonly #bare: KeyValueStore;
   readonly #projection = createMerkleTree();
-  readonly #keys: Bytes[] = [];
-  /** Newest pages of leaves, to tell which leaves a block changed. */
-  readonly #leafPages = new Map<number, Bytes>();
-  /** Newest key of every node, by its name. */
-  readonly #nodeKeys = new Map<string, Bytes>();
+  readonly #known: Known;
+  #keyCount = 0;
+  #indexPages = 0;
   #height = -1;
 
-  private constructor(ours: KeyValueStore, bare: KeyValueStore) {
+  private constructor(ours: KeyValueStore, bare: KeyValueStore, leavesMax: number) {
     this.#ours = ours;
     this.#bare = bare;
+    this.#known = new Known(leavesMax);
   }
 
-  static async open(directory: string): Promise<TreeBench> {
-    return new TreeBench(await openRocksStore(join(directory, 'ours')), await openRocksStore(join(directory, 'bare')));
+  static async open(directory: string, leavesMax: number): Promise<TreeBench> {
+    return new TreeBench(
+      await openRocksStore(join(directory, 'ours')),
+      await openRocksStore(join(directory, 'bare')),
+      leavesMax,
+    );
   }
 
   get leafCount(): number {
-    return this.#keys.length + 2;
+    return this.#keyCount + 2;
   }
 
   async build(leaves: number): Promise<void> {
@@ -149,7 +197,7 @@ class TreeBench {
       const { tx } = await this.#apply(this.#block({ inserts: Math.min(10_000, leaves - this.leafCount), updates: 0 }));
       await this.#ours.write(tx.batch);
       await this.#bare.write(tx.batch);
-      this.#changedLeaves(tx.batch);
+      this.#learn(tx.batch);
     }
     await this.#ours.flush();
     await this.#bare.flush();
@@ -162,8 +210,7 @@ class TreeBench {
     const applied = performance.now();
     await this.#ours.write(tx.batch);
     const ourMs = performance.now() - start;
-    const nodes = this.#nodesBefore(tx.batch);
-    const hashes = this.#countHashes(this.#changedLeaves(tx.batch));
+    const { nodes, hashes } = this.#learn(tx.batch);
     const bare = await this.#bareWork(tx.batch, { nodes, ownReads: reads, hashes });
     return {
       ourMs,
@@ -197,33 +244,40 @@ class TreeBench {
 
   #block({ inserts, updates }: { readonly inserts: number; readonly updates: number }): JournalEntry {
     const chosen = new Set<number>();
-    while (chosen.size < updates) chosen.add(Math.floor(Math.random() * this.#keys.length));
-    const keys = [...chosen].flatMap((index) => this.#keys[index] ?? []);
+    while (chosen.size < updates) chosen.add(Math.floor(Math.random() * this.#keyCount));
     for (let i = 0; i < inserts; i++) {
-      const key = new Uint8Array(randomBytes(32));
-      this.#keys.push(key);
-      keys.push(key);
+      randomFillSync(this.#known.key(this.#keyCount));
+      chosen.add(this.#keyCount++);
     }
-    const writes = keys.map((key) => ({ key, value: new Uint8Array(randomBytes(32)) }));
+    const writes = [...chosen].map((index) => ({
+      key: this.#known.key(index),
+      value: new Uint8Array(randomBytes(32)),
+    }));
     return entryOf(this.#height + 1, writes);
   }
 
-  /** Indices of leaves that are not as they were. */
-  #changedLeaves(batch: StoreBatch): Set<number> {
-    const changed = new Set<number>();
+  #learn(batch: StoreBatch): BlockWork {
+    const leaves = new Set<number>();
+    const nodes: Bytes[] = [];
+    const indexPagesBefore = this.#indexPages;
     batch.keys.forEach((key, i) => {
-      this.#nodeKeys.set(nodeName(key), key);
-      if (key[0] !== MERKLE_TREE.page || key[1 + U48_BYTES] !== 0) return;
-      const page = batch.values[i] ?? new Uint8Array(0);
-      const position = readU48(key, 2 + U48_BYTES);
-      const before = this.#leafPages.get(position) ?? new Uint8Array(0);
-      for (let slot = 0; slot * LEAF_BYTES < page.length; slot++) {
-        const range = [slot * LEAF_BYTES, (slot + 1) * LEAF_BYTES] as const;
-        if (!equalBytes(page.subarray(...range), before.subarray(...range))) changed.add(position * RADIX + slot);
+      if (key[0] === MERKLE_TREE.indexPage) {
+        const id = readU48(key, 1);
+        if (id < indexPagesBefore) nodes.push(key);
+        this.#indexPages = Math.max(this.#indexPages, id + 1);
       }
-      this.#leafPages.set(position, page);
+      if (key[0] !== MERKLE_TREE.page) return;
+      const level = key[1 + U48_BYTES] ?? 0;
+      const position = readU48(key, 2 + U48_BYTES);
+      const before = this.#known.setVersion(level, position, readU48(key, 1));
+      if (before >= 0) nodes.push(pageKey(before, level, position));
+      const page = batch.values[i] ?? new Uint8Array(0);
+      for (let slot = 0; level === 0 && slot * LEAF_BYTES < page.length; slot++) {
+        const leaf = page.subarray(slot * LEAF_BYTES, (slot + 1) * LEAF_BYTES);
+        if (this.#known.setLeaf(position * RADIX + slot, leaf)) leaves.add(position * RADIX + slot);
+      }
     });
-    return changed;
+    return { hashes: this.#countHashes(leaves), nodes };
   }
 
   #countHashes(leaves: ReadonlySet<number>): { leaves: number; nodes: number } {
@@ -238,20 +292,12 @@ class TreeBench {
     return { leaves: leaves.size, nodes };
   }
 
-  /** Where the nodes that a block changes lay before it. */
-  #nodesBefore(batch: StoreBatch): Bytes[] {
-    return batch.keys.flatMap((key) => {
-      const before = this.#nodeKeys.get(nodeName(key));
-      return before === undefined ? [] : [before];
-    });
-  }
-
   async #bareWork(
     batch: StoreBatch,
     work: {
-      readonly nodes: readonly Bytes[];
+      readonly nodes: BlockWork['nodes'];
+      readonly hashes: BlockWork['hashes'];
       readonly ownReads: readonly (readonly Bytes[])[];
-      readonly hashes: { readonly leaves: number; readonly nodes: number };
     },
   ) {
     const start = performance.now();
@@ -274,9 +320,4 @@ class TreeBench {
       bareOwnReadMs,
     };
   }
-}
-
-/** A node's key without the version. */
-function nodeName(key: Bytes): string {
-  return bytesKey(key[0] === MERKLE_TREE.page ? key.subarray(1 + U48_BYTES) : key);
 }

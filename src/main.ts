@@ -16,11 +16,22 @@ import { createTopic, verifyTopic } from './commands/topics.ts';
 import { verify } from './commands/verify.ts';
 import { nodeVersion } from './commands/version.ts';
 
-type Action = (options: GlobalOptions & { readonly json: boolean }, args: readonly string[]) => Promise<number>;
+type Action = (
+  options: GlobalOptions & { readonly json: boolean },
+  args: readonly string[],
+  own: Readonly<Record<string, unknown>>,
+) => Promise<number>;
 
-/** Adds a command that takes every option of the node. */
-function nodeCommand(parent: Command, usage: string, description: string, action: Action): void {
+/** Adds a command that takes every option of the node, and some of its own. */
+function nodeCommand(
+  parent: Command,
+  usage: string,
+  description: string,
+  action: Action,
+  ownOptions: readonly Option[] = [],
+): void {
   const command = parent.command(usage).description(description);
+  for (const option of ownOptions) command.addOption(option);
   command.addOption(
     new Option('--profile <name>', 'defaults of a development node: development, development-external'),
   );
@@ -31,7 +42,10 @@ function nodeCommand(parent: Command, usage: string, description: string, action
   command.showHelpAfterError('(add --help for the options)');
   command.action(async (...parameters: unknown[]) => {
     const args = parameters.slice(0, -2).filter((value): value is string => typeof value === 'string');
-    const { profile, config, json, ...flags } = command.opts<Record<string, unknown>>();
+    const { profile, config, json, ...others } = command.opts<Record<string, unknown>>();
+    const isOwn = ([name]: [string, unknown]): boolean => ownOptions.some((option) => option.attributeName() === name);
+    const own = Object.fromEntries(Object.entries(others).filter(isOwn));
+    const flags = Object.fromEntries(Object.entries(others).filter((entry) => !isOwn(entry)));
     process.exitCode = await action(
       {
         flags,
@@ -40,6 +54,7 @@ function nodeCommand(parent: Command, usage: string, description: string, action
         ...(typeof config === 'string' && { config }),
       },
       args,
+      own,
     );
   });
 }
@@ -84,6 +99,22 @@ nodeCommand(
   (options, [dump = '']) => reproduce(options, dump),
 );
 nodeCommand(program, 'reset', 'delete the data of the development nodes', (options) => reset(options));
+nodeCommand(
+  program,
+  'deposit',
+  'send ether from L1 to an account on L2, and wait until it is there',
+  (options, _args, { to, amount, gasLimit }) =>
+    depositCommand(options, {
+      to: String(to),
+      amount: String(amount),
+      gasLimit: typeof gasLimit === 'string' ? gasLimit : undefined,
+    }),
+  [
+    new Option('--to <address>', 'account on L2').makeOptionMandatory(),
+    new Option('--amount <ether>', 'what arrives, in ether').makeOptionMandatory(),
+    new Option('--gas-limit <gas>', 'gas of the transaction on L2; 500000 without it'),
+  ],
+);
 const topics = program.command('topics').description('the topic of the log on Kafka');
 nodeCommand(topics, 'create', 'create the topic and its Genesis', (options) => createTopic(options));
 nodeCommand(topics, 'verify', 'compare the settings of the topic with what is required', (options) =>

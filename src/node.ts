@@ -198,7 +198,9 @@ async function openL1({
   logger,
   shutdown,
   metrics,
-}: Pick<NodeOptions, 'config' | 'logger' | 'shutdown'> & { readonly metrics: Metrics }): Promise<L1Service | undefined> {
+}: Pick<NodeOptions, 'config' | 'logger' | 'shutdown'> & { readonly metrics: Metrics }): Promise<
+  L1Service | undefined
+> {
   const url = config.generalL1RpcUrl;
   if (url === undefined) return undefined;
   return L1Service.open({

@@ -20,10 +20,11 @@ interface IChainInfo {
 
 /// Lives at 0x10001 from genesis on. Its code runs in the context of the upgrader, as first transaction of the chain.
 contract GenesisUpgrade {
-    IContractDeployer private constant DEPLOYER = IContractDeployer(address(0x8006));
+    address private constant DEPLOYER = address(0x8006);
 
     error WrongChain(uint256 expected, uint256 actual);
     error NotZKsyncOS();
+    error ForceDeploymentFailed(address at);
 
     /// `fixedData`: the deployments and the address of ChainInfo; `chainData`: L1 chain id and Bridgehub.
     function genesisUpgrade(
@@ -38,12 +39,14 @@ contract GenesisUpgrade {
         (ForceDeployment[] memory deployments, address chainInfo) = abi.decode(fixedData, (ForceDeployment[], address));
         for (uint256 i = 0; i < deployments.length; i++) {
             ForceDeployment memory deployment = deployments[i];
-            DEPLOYER.setBytecodeDetailsEVM(
-                deployment.at,
-                deployment.codeHash,
-                deployment.codeLength,
-                deployment.observableHash
+            // The deployer is part of the system and has no code: a typed call would refuse it.
+            (bool success, ) = DEPLOYER.call(
+                abi.encodeCall(
+                    IContractDeployer.setBytecodeDetailsEVM,
+                    (deployment.at, deployment.codeHash, deployment.codeLength, deployment.observableHash)
+                )
             );
+            if (!success) revert ForceDeploymentFailed(deployment.at);
         }
         (uint256 l1ChainId, address bridgehub) = abi.decode(chainData, (uint256, address));
         IChainInfo(chainInfo).initialize(l1ChainId, bridgehub);

@@ -56,7 +56,7 @@ export function banner({ node, config, seconds }: BannerFacts): string {
       '',
       ...(config.generalL1RpcUrl === undefined
         ? []
-        : [`  A deposit from L1: npm run reprise -- deposit --profile development --to ${SOMEBODY} --amount 1`]),
+        : [`  A deposit from L1: npm run reprise -- deposit --to ${SOMEBODY} --amount 1`]),
       '  A second node beside this one: npm run start:external',
     );
   } else {

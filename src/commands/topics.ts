@@ -64,7 +64,12 @@ export async function createTopic(options: Options): Promise<number> {
 async function genesisReader(config: Config, signal: AbortSignal) {
   const url = config.generalL1RpcUrl;
   if (url === undefined) return undefined;
-  const metrics = { scanned: () => undefined, head: () => undefined, error: () => undefined, reorganised: () => undefined };
+  const metrics = {
+    scanned: () => undefined,
+    head: () => undefined,
+    error: () => undefined,
+    reorganised: () => undefined,
+  };
   const l1 = await L1Service.open({ config, url, logger: silentLogger, signal, metrics });
   return (genesisRoot: Uint8Array) => l1.readGenesis(genesisRoot);
 }

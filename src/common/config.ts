@@ -405,7 +405,9 @@ function roleProblems(config: Config, { given, chosen }: GivenNames): string[] {
     }
   } else {
     if (config.generalL1RpcUrl === undefined && !config.development) {
-      problems.push('general_l1_rpc_url is missing: a main node needs L1 (development=true: deposits of its own instead)');
+      problems.push(
+        'general_l1_rpc_url is missing: a main node needs L1 (development=true: deposits of its own instead)',
+      );
     }
     const missing = [
       ['genesis_chain_id', config.genesisChainId],

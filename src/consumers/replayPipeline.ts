@@ -52,7 +52,8 @@ export interface ReplayPipelineOptions<Built extends ExecutedBlock> {
   /** Main node: the Genesis to append when the log holds none. External node: undefined. */
   readonly genesis: (() => GenesisEntry | Promise<GenesisEntry>) | undefined;
   /** Before a block that this process did not build is executed. Throws what stops the node. */
-  readonly checkBlock?: ((transactions: readonly SenderedTransaction[], signal: AbortSignal) => Promise<void>) | undefined;
+  readonly checkBlock?:
+    ((transactions: readonly SenderedTransaction[], signal: AbortSignal) => Promise<void>) | undefined;
   /** The bytes of the accepted Genesis entry. */
   readonly onGenesis: (entryBytes: Bytes) => void;
   /** After the chain store holds it. `built`: the block was ours, and these are its bytes. */
@@ -131,7 +132,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
       return next;
     };
     try {
-      for (let next = readNext(); ; ) {
+      for (let next = readNext(); ;) {
         const item = await next;
         if (item.done === true) return;
         if (isCaughtUp(item.value)) {

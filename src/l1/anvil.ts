@@ -37,7 +37,8 @@ const OUTPUT_KEPT = 2_000;
  * The shell waits for anvil and, beside it, for the end of its own input, which comes when this process ends in any way.
  * Then anvil gets a SIGTERM and writes its state.
  */
-const KEEPER = 'exec 3<&0; "$@" </dev/null 3<&- & pid=$!; { cat <&3 >/dev/null; kill -TERM $pid; } 2>/dev/null & wait $pid';
+const KEEPER =
+  'exec 3<&0; "$@" </dev/null 3<&- & pid=$!; { cat <&3 >/dev/null; kill -TERM $pid; } 2>/dev/null & wait $pid';
 
 /** @throws NodeError ANVIL_MISSING, ANVIL_FAILED */
 export async function startAnvil({ port, stateFile, args = [] }: AnvilOptions): Promise<Anvil> {

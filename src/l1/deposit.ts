@@ -153,7 +153,8 @@ function checkGasLimit({ data = '0x' }: Deposit, gasLimit: bigint, maxFeePerGas:
 
 function priorityEvent(log: { readonly data: Hex; readonly topics: [Hex, ...Hex[]] | [] }) {
   try {
-    return decodeEventLog({ abi: DIAMOND_ABI, eventName: 'NewPriorityRequest', data: log.data, topics: log.topics }).args;
+    return decodeEventLog({ abi: DIAMOND_ABI, eventName: 'NewPriorityRequest', data: log.data, topics: log.topics })
+      .args;
   } catch {
     return undefined; // an event of another contract
   }

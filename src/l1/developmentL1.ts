@@ -282,7 +282,9 @@ function wasReset(path: string, bridgehub: Address): NodeError {
 
 function readDeployment(file: string, chainId: bigint): DeployedL1 | undefined {
   if (!existsSync(file)) return undefined;
-  const { chains } = JSON.parse(readFileSync(file, 'utf8')) as { readonly chains: Readonly<Record<string, DeployedL1>> };
+  const { chains } = JSON.parse(readFileSync(file, 'utf8')) as {
+    readonly chains: Readonly<Record<string, DeployedL1>>;
+  };
   const found = chains[chainId.toString()];
   if (found !== undefined) return found;
   throw new NodeError(

@@ -66,7 +66,8 @@ export async function discoverChain(
       client.readContract({ ...read, functionName: 'storedBatchHash', args: [0n] }),
     ]);
     const pubdataMode = PUBDATA_MODES[mode];
-    if (pubdataMode === undefined) throw invalidState(`its pubdata pricing mode is ${mode}, neither rollup nor validium`);
+    if (pubdataMode === undefined)
+      throw invalidState(`its pubdata pricing mode is ${mode}, neither rollup nor validium`);
     checkCounters(batches);
     return {
       l1ChainId,
@@ -104,7 +105,9 @@ export async function readCounters(
   blockTag: 'latest' | 'pending' = 'latest',
 ): Promise<BatchCounters> {
   const [committed, proved, executed] = await Promise.all(
-    COUNTERS.map(([, functionName]) => client.readContract({ address: diamond, abi: DIAMOND_ABI, functionName, blockTag })),
+    COUNTERS.map(([, functionName]) =>
+      client.readContract({ address: diamond, abi: DIAMOND_ABI, functionName, blockTag }),
+    ),
   );
   return { committed: committed ?? 0n, proved: proved ?? 0n, executed: executed ?? 0n };
 }

@@ -66,7 +66,8 @@ export function isTransientL1Error(error: unknown): boolean {
   if (!(error instanceof BaseError)) return false;
   return (
     error.walk((cause) => {
-      if (cause instanceof HttpRequestError) return cause.status === undefined || TRANSIENT_STATUS.includes(cause.status);
+      if (cause instanceof HttpRequestError)
+        return cause.status === undefined || TRANSIENT_STATUS.includes(cause.status);
       if (cause instanceof TimeoutError || cause instanceof LimitExceededRpcError) return true;
       if (cause instanceof RpcRequestError) return cause.code === INTERNAL_ERROR || RATE_LIMIT.test(cause.details);
       return false;
@@ -111,8 +112,7 @@ export function createL1Reader(client: L1Client, diamond: Address): L1Reader {
     }
   };
   return {
-    head: () =>
-      guarded('its newest block', async () => toBlock(await client.getBlock({ blockTag: 'latest' }))),
+    head: () => guarded('its newest block', async () => toBlock(await client.getBlock({ blockTag: 'latest' }))),
     block: (number) =>
       guarded(`block ${number}`, async () => {
         const block = await client.request({
@@ -141,7 +141,12 @@ export function createL1Reader(client: L1Client, diamond: Address): L1Reader {
         const blockNumber = BigInt(atBlock);
         const code = await client.getCode({ address: diamond, blockNumber });
         if (code === undefined) return undefined;
-        return client.readContract({ address: diamond, abi: DIAMOND_ABI, functionName: 'getTotalPriorityTxs', blockNumber });
+        return client.readContract({
+          address: diamond,
+          abi: DIAMOND_ABI,
+          functionName: 'getTotalPriorityTxs',
+          blockNumber,
+        });
       }),
   };
 }

@@ -4,7 +4,7 @@
  * Versions come first in the keys, so that writes go to the end of the store. The key index is kept for the newest version
  * only: a key counts at an older one if its leaf index is below that version's leaf count, as indices are given in order.
  */
-import { type Bytes, asBuffer } from '../common/bytes.ts';
+import type { Bytes } from '../common/bytes.ts';
 import { NodeError } from '../common/errors.ts';
 import type { StateTreeVersion } from './merkleTreeReader.ts';
 import { MERKLE_TREE } from '../store/buckets.ts';
@@ -17,7 +17,7 @@ export const RADIX = 8;
 export const PAGE_HEIGHT = 3;
 /** key, value, u64 little-endian next: exactly what is hashed. */
 export const LEAF_BYTES = 72;
-const NEXT_OFFSET = 64;
+export const NEXT_OFFSET = 64;
 /** Hashes of all children come first, then the versions in which they were written. */
 const CHILD_BYTES = HASH_BYTES + U48_BYTES;
 
@@ -120,8 +120,9 @@ export function leafNext(page: Bytes, slot: number): number {
   return u32le(page, at) + u32le(page, at + 4) * U32;
 }
 
-function u32le(bytes: Bytes, at: number): number {
-  return asBuffer(bytes).readUInt32LE(at);
+export function u32le(bytes: Bytes, at: number): number {
+  const low = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+  return (low | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)) >>> 0;
 }
 
 /** Levels of pages of a tree with so many leaves; what is above has only empty right sides. */

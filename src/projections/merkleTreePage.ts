@@ -2,17 +2,26 @@
  * A page of the state tree in memory, with the nodes between its children and its own node: a change costs one hash per
  * binary level (spec: merkle-tree 2). It is changed in place; what goes to the store is a copy.
  */
-import { type Bytes, asBuffer } from '../common/bytes.ts';
+import type { Bytes } from '../common/bytes.ts';
 import { blake2s256 } from '../common/hash.ts';
 import { emptySubtreeHash } from '../protocol/stateTree.ts';
-import { HASH_BYTES, LEAF_BYTES, PAGE_HEIGHT, RADIX, readU48, U48_BYTES, writeU48 } from './merkleTreeLayout.ts';
+import {
+  HASH_BYTES,
+  LEAF_BYTES,
+  NEXT_OFFSET,
+  PAGE_HEIGHT,
+  RADIX,
+  readU48,
+  u32le,
+  U48_BYTES,
+  writeU48,
+} from './merkleTreeLayout.ts';
 
 /** Hashes of eight children, of the four nodes above them, of the two above those. */
 const NODES_BYTES = (RADIX + RADIX / 2 + RADIX / 4) * HASH_BYTES;
 const LEAF_PAGE_BYTES = NODES_BYTES + RADIX * LEAF_BYTES;
 const INNER_PAGE_BYTES = NODES_BYTES + RADIX * U48_BYTES;
 const ALL = 0xff;
-const NEXT_OFFSET = 64;
 const U32 = 0x1_0000_0000;
 
 export class TreePage {
@@ -89,15 +98,13 @@ export class TreePage {
 
   leafNext(slot: number): number {
     const at = NODES_BYTES + slot * LEAF_BYTES + NEXT_OFFSET;
-    const bytes = asBuffer(this.#bytes);
-    return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * U32;
+    return u32le(this.#bytes, at) + u32le(this.#bytes, at + 4) * U32;
   }
 
   setLeafNext(slot: number, next: number): void {
     const at = NODES_BYTES + slot * LEAF_BYTES + NEXT_OFFSET;
-    const bytes = asBuffer(this.#bytes);
-    bytes.writeUInt32LE(next % U32, at);
-    bytes.writeUInt32LE(Math.floor(next / U32), at + 4);
+    writeU32le(this.#bytes, at, next % U32);
+    writeU32le(this.#bytes, at + 4, Math.floor(next / U32));
     this.#touchLeaf(slot);
   }
 
@@ -165,4 +172,11 @@ export class TreePage {
     if (slot >= this.#count) this.#count = slot + 1;
     this.#isChanged = true;
   }
+}
+
+function writeU32le(bytes: Bytes, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
 }

@@ -346,7 +346,7 @@ class ValueMemory {
 
   take(length: number): Bytes {
     if (this.#used + length > this.#memory.length) {
-      this.#memory = new Uint8Array(VALUES_BYTES);
+      this.#memory = new Uint8Array(Buffer.allocUnsafeSlow(VALUES_BYTES).buffer);
       this.#used = 0;
     }
     const value = this.#memory.subarray(this.#used, this.#used + length);

@@ -58,6 +58,7 @@ export function readinessProblems(status: NodeStatus, options: Omit<StatusOption
   else if (!status.hasCaughtUp) problems.push('the end of the log was not reached yet');
   for (const { name, state, lagBlocks } of status.projections) {
     if (state === 'failed' || state === 'rebuilding') problems.push(`projection ${name} is ${state}`);
+    if (state === 'paused') problems.push(`projection ${name} is paused: its disk is full`);
     if (lagBlocks > options.maxLagBlocks) {
       problems.push(`projection ${name} is ${lagBlocks} blocks behind, more than ${options.maxLagBlocks}`);
     }

@@ -40,11 +40,11 @@ export function storeFailure(path: string, doing: string, cause: unknown): Store
   const text = engineText(cause);
   const failure = (kind: ErrorKind, code: StoreErrorCode, advice: string): StoreError =>
     new StoreError(kind, code, `${advice} (${doing} the store in ${path}: ${text})`, { path }, { cause });
-  if (/no space left|disk quota|ENOSPC|EDQUOT|SpaceLimit/i.test(text)) {
+  if (/no space left|disk quota|file too large|ENOSPC|EDQUOT|EFBIG|SpaceLimit/i.test(text)) {
     return failure(
       'retryable',
       'STORE_DISK_FULL',
-      'The disk is full. Free at least 100 MB; what was not written is tried again.',
+      'The disk is full, or files may not grow further (ulimit -f). Free at least 100 MB; what was not written is tried again.',
     );
   }
   if (/session is closed/i.test(text)) return storeClosed(path);

@@ -1,7 +1,8 @@
 /** KeyValueStore on RocksDB, the only importer of rocksdb-native (design.md D8). */
+import { statfs } from 'node:fs/promises';
 import RocksDB from 'rocksdb-native';
 import { compareBytes, type Bytes } from '../common/bytes.ts';
-import { storeClosed, storeFailure } from './errors.ts';
+import { type StoreError, storeClosed, storeFailure } from './errors.ts';
 import type { KeyValueStore, RangeOptions, StoreBatch } from './keyValueStore.ts';
 import { claimStoreDirectory } from './storeFormat.ts';
 
@@ -14,6 +15,8 @@ export interface RocksStoreOptions {
 const STEP_FIRST = 8;
 const STEP_MAX = 512;
 const STEP_BYTES = 1024 * 1024;
+/** The engine writes some files of its own when it opens. */
+const ROOM_TO_OPEN_BYTES = 16 * 1024 * 1024;
 
 /**
  * Opens the store in this directory, creating it when the directory is new or empty. Throws STORE_FORMAT (a directory of
@@ -21,6 +24,10 @@ const STEP_BYTES = 1024 * 1024;
  */
 export async function openRocksStore(path: string, options: RocksStoreOptions = {}): Promise<KeyValueStore> {
   claimStoreDirectory(path);
+  return new RocksStore(path, options, await openEngine(path, options));
+}
+
+async function openEngine(path: string, options: RocksStoreOptions): Promise<RocksDB> {
   const db = new RocksDB(path, {
     maxBackgroundJobs: 2,
     maxOpenFiles: 512,
@@ -32,16 +39,21 @@ export async function openRocksStore(path: string, options: RocksStoreOptions = 
   } catch (error) {
     throw storeFailure(path, 'opening', error);
   }
-  return new RocksStore(path, db);
+  return db;
 }
 
 class RocksStore implements KeyValueStore {
   readonly #path: string;
-  readonly #db: RocksDB;
+  readonly #options: RocksStoreOptions;
+  #db: RocksDB;
+  /** There was no room for a write: the engine refuses every later one until it is opened anew. */
+  #isStuck = false;
+  #reopening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(path: string, db: RocksDB) {
+  constructor(path: string, options: RocksStoreOptions, db: RocksDB) {
     this.#path = path;
+    this.#options = options;
     this.#db = db;
   }
 
@@ -53,6 +65,7 @@ class RocksStore implements KeyValueStore {
   async getMany(keys: readonly Bytes[]): Promise<(Bytes | undefined)[]> {
     this.#assertOpen();
     if (keys.length === 0) return [];
+    if (this.#reopening !== undefined) await this.#reopening.catch(() => undefined);
     try {
       const batch = this.#db.read({ capacity: keys.length, autoDestroy: true });
       const reads = keys.map((key) => batch.get(key));
@@ -60,7 +73,7 @@ class RocksStore implements KeyValueStore {
       const values = await Promise.all(reads);
       return values.map((value) => (value === null ? undefined : owned(value)));
     } catch (error) {
-      throw storeFailure(this.#path, 'reading', error);
+      throw this.#failure('reading', error);
     }
   }
 
@@ -68,6 +81,7 @@ class RocksStore implements KeyValueStore {
     this.#assertOpen();
     const { keys, values } = changes;
     if (keys.length === 0) return;
+    if (this.#isStuck) await this.#openAgain();
     // Not autoDestroy: after a failed flush the batch would be handed out again while it still settles.
     const batch = this.#db.write({ capacity: keys.length });
     try {
@@ -80,7 +94,7 @@ class RocksStore implements KeyValueStore {
       }
       await batch.flush();
     } catch (error) {
-      throw storeFailure(this.#path, 'writing to', error);
+      throw this.#failure('writing to', error);
     } finally {
       batch.destroy();
     }
@@ -92,6 +106,7 @@ class RocksStore implements KeyValueStore {
     let step = STEP_FIRST;
     while (left > 0) {
       this.#assertOpen();
+      if (this.#reopening !== undefined) await this.#reopening.catch(() => undefined);
       const count = Math.min(step, left);
       const entries = await this.#step({
         ...defined({ gt, gte, lt, lte }),
@@ -119,15 +134,45 @@ class RocksStore implements KeyValueStore {
     try {
       await this.#db.flush();
     } catch (error) {
-      throw storeFailure(this.#path, 'flushing', error);
+      throw this.#failure('flushing', error);
     }
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#db.close().catch((error: unknown) => {
-      throw storeFailure(this.#path, 'closing', error);
-    });
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#reopening?.catch(() => undefined);
+    try {
+      await this.#db.close();
+    } catch (error) {
+      throw storeFailure(this.#path, 'closing', error);
+    }
+  }
+
+  #failure(doing: string, cause: unknown): StoreError {
+    const failure = storeFailure(this.#path, doing, cause);
+    if (failure.code === 'STORE_DISK_FULL') this.#isStuck = true;
+    // Closed to be opened anew, for which there was no room.
+    const isWithoutEngine = failure.code === 'STORE_CLOSED' && this.#isStuck && this.#closing === undefined;
+    return isWithoutEngine ? storeFailure(this.#path, doing, new Error('No space left on device', { cause })) : failure;
+  }
+
+  /** What was written before is there again; whoever reads meanwhile waits. */
+  #openAgain(): Promise<void> {
+    this.#reopening ??= this.#reopen().finally(() => (this.#reopening = undefined));
+    return this.#reopening;
+  }
+
+  async #reopen(): Promise<void> {
+    const { bavail, bsize } = await statfs(this.#path);
+    if (bavail * bsize < ROOM_TO_OPEN_BYTES)
+      throw storeFailure(this.#path, 'writing to', new Error('No space left on device'));
+    await this.#db.close().catch(() => undefined);
+    this.#db = await openEngine(this.#path, this.#options);
+    this.#isStuck = false;
   }
 
   /** A native iterator lives for one step only: an open one would keep the store from closing. */
@@ -143,7 +188,7 @@ class RocksStore implements KeyValueStore {
         .on('error', (error: unknown) => (failure = error))
         .on('close', () => {
           if (failure === undefined) resolve(entries);
-          else reject(storeFailure(this.#path, 'reading', failure));
+          else reject(this.#failure('reading', failure));
         });
     });
   }

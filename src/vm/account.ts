@@ -1,5 +1,5 @@
 /** An account as the block sees it: its record before the block, its present values, and the flags of accounting. */
-import { EMPTY_BYTES, isZero, ZERO_32 } from '../common/bytes.ts';
+import { isZero, ZERO_32 } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
 import { decodeAccountRecord, EMPTY_ACCOUNT_RECORD, equalAccountCode } from '../protocol/accountRecord.ts';
 import type { AccountCodeFields, AccountRecord } from '../protocol/accountRecord.ts';
@@ -99,4 +99,3 @@ export class Account {
 }
 
 export const NO_CODE: AccountCodeFields = EMPTY_ACCOUNT_RECORD;
-export const NO_OUTPUT: Bytes = EMPTY_BYTES;

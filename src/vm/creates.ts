@@ -152,6 +152,7 @@ export function beginCreation(
   }
   if (value !== 0n && access.transfer(creator, created, value, WITHOUT_GAS) !== CHARGED) return FATAL;
   if (meter.charge(0, jumpMapNative(initCode.length)) !== CHARGED) return FATAL;
+  machine.budget -= initCode.length >> 3;
   if (access.accountWrite(created, WITHOUT_GAS) !== CHARGED) return FATAL;
   world.setNonce(created, 1n);
   machine.tracer?.enter({
@@ -201,6 +202,7 @@ export function depositCode(machine: Machine, frame: Frame, code: Bytes): Charge
   if (charge !== CHARGED) return charge;
   charge = storeCodeCharges(machine, code.length);
   if (charge !== CHARGED) return charge;
+  machine.budget -= code.length;
   const stored = storedCode(code);
   const fields = deployedAccountFields(code, stored);
   world.deployedCode.set(bytesKey(fields.bytecodeHash), stored);

@@ -20,6 +20,7 @@ import type { Signal } from './signals.ts';
 import { runStateOpcode } from './stateOpcodes.ts';
 import {
   addWords,
+  andWords,
   byteOfWord,
   copyWord,
   equalWords,
@@ -28,9 +29,12 @@ import {
   isZeroWord,
   LIMBS,
   mulWords,
+  notWord,
+  orWords,
   powWords,
-  readBytes,
   readPadded,
+  readPush,
+  readView,
   setBigInt,
   setNumber,
   shiftLeft,
@@ -39,17 +43,21 @@ import {
   signExtend,
   significantBytes,
   subWords,
+  swapWords,
   toOffset,
-  writeBytes,
+  writeView,
+  xorWords,
 } from './words.ts';
 
 /** The dense switch. Leaves with everything written back to frame and meter. */
 export function runFrame(machine: Machine, frame: Frame): Signal {
   const { meter, world, constants } = machine;
   const code = frame.code.bytes;
+  const codeView = frame.code.view;
   const { jumps, length: codeLength } = frame.code;
   const stack = machine.stack;
   let memory = machine.memory;
+  let view = machine.view;
   const base = frame.stackBase;
   const memoryBase = frame.memoryBase;
   let memorySize = frame.memorySize;
@@ -58,25 +66,30 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
   let gas = meter.gas;
   let native = meter.native;
   let blockStart = pc;
+  // Imported bindings are looked up at every use, locals are not.
+  const nativeCosts = OPCODE_NATIVE;
+  const gasCosts = OPCODE_GAS;
+  const needed = STACK_NEEDED;
+  const ranges = STACK_RANGE;
   let signal: Signal = RUNNING;
 
   run: for (;;) {
     const opcode = code[pc]!;
-    native -= OPCODE_NATIVE[opcode]!;
+    native -= nativeCosts[opcode]!;
     if (native < 0) {
       native = 0;
       signal = FATAL;
       break;
     }
-    gas -= OPCODE_GAS[opcode]!;
+    gas -= gasCosts[opcode]!;
     if (gas < 0) {
       machine.failure = 'out of gas';
       signal = FAILED;
       break;
     }
-    const spare = sp - base - STACK_NEEDED[opcode]!;
+    const spare = sp - base - needed[opcode]!;
     // One comparison for both ends: too few items are a large unsigned number.
-    if (spare >>> 0 > STACK_RANGE[opcode]!) {
+    if (spare >>> 0 > ranges[opcode]!) {
       machine.failure = spare < 0 ? 'stack underflow' : 'stack overflow';
       signal = FAILED;
       break;
@@ -140,6 +153,10 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         sp -= LIMBS;
         powWords(stack, sp, sp - LIMBS, sp - LIMBS, sp + LIMBS);
         machine.budget -= bytes << 6;
+        if (machine.budget <= 0) {
+          pc += 1;
+          break run;
+        }
         break;
       }
       case 0x0b: // SIGNEXTEND
@@ -171,18 +188,18 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         break;
       case 0x16: // AND
         sp -= LIMBS;
-        for (let i = 0; i < LIMBS; i += 1) stack[sp - LIMBS + i]! &= stack[sp + i]!;
+        andWords(stack, sp, sp - LIMBS);
         break;
       case 0x17: // OR
         sp -= LIMBS;
-        for (let i = 0; i < LIMBS; i += 1) stack[sp - LIMBS + i]! |= stack[sp + i]!;
+        orWords(stack, sp, sp - LIMBS);
         break;
       case 0x18: // XOR
         sp -= LIMBS;
-        for (let i = 0; i < LIMBS; i += 1) stack[sp - LIMBS + i]! ^= stack[sp + i]!;
+        xorWords(stack, sp, sp - LIMBS);
         break;
       case 0x19: // NOT
-        for (let i = sp - LIMBS; i < sp; i += 1) stack[i] = ~stack[i]!;
+        notWord(stack, sp - LIMBS);
         break;
       case 0x1a: // BYTE
         sp -= LIMBS;
@@ -297,6 +314,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
           gas = meter.gas;
           native = meter.native;
           memory = machine.memory;
+          view = machine.view;
           memorySize = frame.memorySize;
           if (growth !== CHARGED) {
             machine.failure = 'out of gas';
@@ -305,9 +323,9 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
           }
         }
         if (opcode === 0x51) {
-          readBytes(memory, memoryBase + offset, 32, stack, sp - LIMBS);
+          readView(view, memoryBase + offset, stack, sp - LIMBS);
         } else {
-          if (opcode === 0x52) writeBytes(stack, sp - 2 * LIMBS, memory, memoryBase + offset);
+          if (opcode === 0x52) writeView(stack, sp - 2 * LIMBS, view, memoryBase + offset);
           else memory[memoryBase + offset] = stack[sp - 2 * LIMBS]!;
           sp -= 2 * LIMBS;
         }
@@ -329,6 +347,10 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         }
         machine.budget -= pc - blockStart + 2;
         blockStart = to;
+        if (machine.budget <= 0) {
+          pc = to;
+          break run;
+        }
         pc = to - 1;
         break;
       }
@@ -390,7 +412,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
       case 0x7d:
       case 0x7e:
       case 0x7f:
-        readBytes(code, pc + 1, opcode - 0x5f, stack, sp);
+        readPush(codeView, pc + 1, opcode - 0x5f, stack, sp);
         sp += LIMBS;
         pc += opcode - 0x5f;
         break;
@@ -428,15 +450,9 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
       case 0x9c:
       case 0x9d:
       case 0x9e:
-      case 0x9f: {
-        const other = sp - (opcode - 0x8e) * LIMBS;
-        for (let i = 0; i < LIMBS; i += 1) {
-          const limb = stack[other + i]!;
-          stack[other + i] = stack[sp - LIMBS + i]!;
-          stack[sp - LIMBS + i] = limb;
-        }
+      case 0x9f:
+        swapWords(stack, sp - LIMBS, sp - (opcode - 0x8e) * LIMBS);
         break;
-      }
       case 0x20: // KECCAK256
       case 0x31: // BALANCE
       case 0x37: // CALLDATACOPY
@@ -475,17 +491,23 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
           gas += OPCODE_GAS[opcode]!;
           native += OPCODE_NATIVE[opcode]!;
           frame.memorySize = memorySize;
-          break;
+          break run;
         }
         gas = meter.gas;
         native = meter.native;
         sp = frame.sp;
         memory = machine.memory;
+        view = machine.view;
         memorySize = frame.memorySize;
         if (signal === SWITCHED) {
           // The meter belongs to the callee now.
           frame.pc = pc + 1;
           return signal;
+        }
+        if (signal !== RUNNING) break run;
+        if (machine.budget <= 0) {
+          pc += 1;
+          break run;
         }
         break;
       }
@@ -494,9 +516,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         signal = FAILED;
         break run;
     }
-    if (signal !== RUNNING) break;
     pc += 1;
-    if (machine.budget <= 0) break;
   }
   frame.pc = pc;
   frame.sp = sp;

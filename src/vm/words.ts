@@ -369,10 +369,23 @@ function significantLimbs(s: Words, at: number): number {
   return n;
 }
 
+/** The product of two 32-bit numbers. */
+function mulLimbs(s: Words, x: number, y: number, out: number): void {
+  const middle = (x & 0xffff) * (y >>> 16) + (x >>> 16) * (y & 0xffff);
+  const low = (x & 0xffff) * (y & 0xffff) + (middle & 0xffff) * 0x1_0000;
+  s[out] = low;
+  s[out + 1] = (x >>> 16) * (y >>> 16) + Math.floor(middle / 0x1_0000) + (low >= TWO_32 ? 1 : 0);
+  for (let i = 2; i < LIMBS; i += 1) s[out + i] = 0;
+}
+
 /** a * b, modulo 2^256 */
 export function mulWords(s: Words, a: number, b: number, out: number): void {
   const aLimbs = significantLimbs(s, a);
   const bLimbs = significantLimbs(s, b);
+  if (aLimbs <= 1 && bLimbs <= 1) {
+    mulLimbs(s, s[a]!, s[b]!, out);
+    return;
+  }
   for (let i = 0; i < LIMBS; i += 1) product[i] = 0;
   for (let i = 0; i < aLimbs; i += 1) {
     const x = s[a + i]!;
@@ -386,11 +399,17 @@ export function mulWords(s: Words, a: number, b: number, out: number): void {
       const y = s[j]!;
       const yLow = y & 0xffff;
       const yHigh = y >>> 16;
-      // Every sum stays far below 2^53.
-      const middle = xLow * yHigh + xHigh * yLow;
-      const low = xLow * yLow + (middle & 0xffff) * 0x1_0000 + product[position]! + carry;
-      product[position] = low;
-      carry = xHigh * yHigh + Math.floor(middle / 0x1_0000) + Math.floor(low / TWO_32);
+      const lowLow = Math.imul(xLow, yLow);
+      const highLow = Math.imul(xHigh, yLow);
+      const lowHigh = Math.imul(xLow, yHigh);
+      const middle = (lowLow >>> 16) + (highLow & 0xffff) + (lowHigh & 0xffff);
+      const low = (middle << 16) | (lowLow & 0xffff);
+      const high = Math.imul(xHigh, yHigh) + (highLow >>> 16) + (lowHigh >>> 16) + (middle >>> 16);
+      const present = product[position]!;
+      const sum = (low + present) >>> 0;
+      const total = (sum + carry) >>> 0;
+      product[position] = total;
+      carry = (high + (sum < present ? 1 : 0) + (total < carry ? 1 : 0)) >>> 0;
     }
     if (end < LIMBS) product[end] = carry;
   }
@@ -428,7 +447,8 @@ export function shiftLeft(s: Words, shift: number, value: number, out: number): 
   if (bits === 0) {
     for (; i >= limbs; i -= 1) s[out + i] = s[value + i - limbs]!;
   } else {
-    for (; i > limbs; i -= 1) s[out + i] = (s[value + i - limbs]! << bits) | (s[value + i - limbs - 1]! >>> (32 - bits));
+    for (; i > limbs; i -= 1)
+      s[out + i] = (s[value + i - limbs]! << bits) | (s[value + i - limbs - 1]! >>> (32 - bits));
     if (i === limbs) {
       s[out + i] = s[value]! << bits;
       i -= 1;

@@ -56,7 +56,8 @@ export interface ChainDependencies {
   /** Main node: what to append to an empty log. */
   readonly genesis: (() => GenesisEntry | Promise<GenesisEntry>) | undefined;
   /** External node: compares priority transactions with L1. */
-  readonly checkBlock?: ((transactions: readonly SenderedTransaction[], signal: AbortSignal) => Promise<void>) | undefined;
+  readonly checkBlock?:
+    ((transactions: readonly SenderedTransaction[], signal: AbortSignal) => Promise<void>) | undefined;
   readonly recoverSenders: (raws: readonly Bytes[]) => Promise<readonly Bytes[]>;
   readonly logger: Logger;
   readonly events: ChainEvents;

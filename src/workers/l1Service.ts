@@ -193,7 +193,5 @@ async function checkNotReset(
   const requests = await reader.priorityRequests({ from: 0, to: head.number });
   const onL1 = requests.find(({ transaction }) => transaction.nonce === id);
   if (onL1 !== undefined && !equalBytes(onL1.transaction.hash, hash))
-    throw explain(
-      `priority request ${id} is ${toHex(onL1.transaction.hash)} on L1, and ${toHex(hash)} in the blocks`,
-    );
+    throw explain(`priority request ${id} is ${toHex(onL1.transaction.hash)} on L1, and ${toHex(hash)} in the blocks`);
 }

@@ -153,7 +153,7 @@ describe('loadConfig', () => {
 
     it('parses __json, where null means none', () => {
       assert.deepEqual(load(env({ KAFKA_BROKERS__JSON: '["a:1"]' })).kafkaBrokers, ['a:1']);
-      assert.equal(load(env({ general_l1_rpc_url__json: 'null' })).generalL1RpcUrl, undefined);
+      assert.equal(load(env({ sequencer_base_fee_override__json: 'null' })).sequencerBaseFeeOverride, undefined);
       refuses({ rpc_address__json: 'null' }, /null: the option always has a value/);
       refuses({ rpc_max_connections__json: '{' }, /not valid JSON/);
     });

@@ -1,6 +1,15 @@
 /** settlement-*: those whose rules are part of the protocol folder (spec: batches, contracts, priority-tree). */
-import { padAddress, ZERO_32 } from '../../src/common/bytes.ts';
+import { decodeEventLog } from 'viem';
+import { bytesToBigInt, isZero, padAddress, toHex, ZERO_32 } from '../../src/common/bytes.ts';
 import type { Bytes } from '../../src/common/bytes.ts';
+import { type CanonicalTransaction, priorityRequestToTransaction } from '../../src/l1/canonicalTransaction.ts';
+import {
+  type DepositFees,
+  depositGasPrice,
+  depositRefusal,
+  minimalDepositGasLimit,
+} from '../../src/l1/depositPrice.ts';
+import { DIAMOND_ABI } from '../../src/l1/l1Abi.ts';
 import { aliasToL1Address, l1AddressToAlias } from '../../src/protocol/addressAlias.ts';
 import { BLOCK_HASHES_LENGTH } from '../../src/protocol/blockHeader.ts';
 import { blockHashesDigest, stateCommitment } from '../../src/protocol/genesis.ts';
@@ -265,10 +274,190 @@ function withdrawal(input: unknown, expected: unknown): void {
   same(logLeaves([encoded])[0], hex(result['log_leaf']), 'leaf');
 }
 
+function depositFees(value: unknown): DepositFees {
+  const fields = fieldsOf(
+    value,
+    'pubdata_pricing_mode',
+    'batch_overhead_l1_gas',
+    'max_pubdata_per_batch',
+    'max_l2_gas_per_batch',
+    'priority_tx_max_pubdata',
+    'minimal_l2_gas_price',
+    'priority_tx_max_gas_limit',
+    'multiplier_nominator',
+    'multiplier_denominator',
+  );
+  return {
+    pubdataMode: count(fields['pubdata_pricing_mode']) === 0 ? 'rollup' : 'validium',
+    batchOverheadL1Gas: integer(fields['batch_overhead_l1_gas']),
+    maxPubdataPerBatch: integer(fields['max_pubdata_per_batch']),
+    maxL2GasPerBatch: integer(fields['max_l2_gas_per_batch']),
+    priorityTxMaxPubdata: integer(fields['priority_tx_max_pubdata']),
+    minimalL2GasPrice: integer(fields['minimal_l2_gas_price']),
+    priorityTxMaxGasLimit: integer(fields['priority_tx_max_gas_limit']),
+    multiplierNominator: integer(fields['multiplier_nominator']),
+    multiplierDenominator: integer(fields['multiplier_denominator']),
+  };
+}
+
+function depositPrice(input: unknown, expected: unknown): void {
+  const fields = fieldsOf(input, 'fee_params', 'l1_gas_price', 'gas_per_pubdata', 'l2_gas_limit');
+  const result = fieldsOf(expected, 'l2_gas_price', 'base_cost');
+  const price = depositGasPrice(
+    depositFees(fields['fee_params']),
+    integer(fields['l1_gas_price']),
+    integer(fields['gas_per_pubdata']),
+  );
+  same(price, integer(result['l2_gas_price']), 'price of L2 gas');
+  same(price * integer(fields['l2_gas_limit']), integer(result['base_cost']), 'base cost');
+}
+
+function minimalGas(input: unknown, expected: unknown): void {
+  const fields = fieldsOf(input, 'encoding_length', 'calldata_length', 'gas_per_pubdata', 'max_fee_per_gas');
+  const minimum = minimalDepositGasLimit({
+    encodingLength: count(fields['encoding_length']),
+    calldataLength: count(fields['calldata_length']),
+    gasPerPubdata: integer(fields['gas_per_pubdata']),
+    maxFeePerGas: integer(fields['max_fee_per_gas']),
+  });
+  same(minimum, integer(fieldsOf(expected, 'minimal_gas_limit')['minimal_gas_limit']), 'minimal gas limit');
+}
+
+/** Head, five empty tails and the leading word; the calldata in whole words, and a word for each dependency. */
+function encodingLength(calldataLength: number, factoryDeps: number): number {
+  return 32 * (1 + 19 + 5 + Math.ceil(calldataLength / 32) + factoryDeps);
+}
+
+function depositRequest(input: unknown, expected: unknown): void {
+  const fields = fieldsOf(
+    input,
+    'fee_params',
+    'tx_gas_price',
+    'tx_origin',
+    'addresses_with_code',
+    'block_timestamp',
+    'earlier_requests',
+    'request',
+  );
+  const request = fieldsOf(
+    fields['request'],
+    'sender',
+    'contractL2',
+    'mintValue',
+    'l2Value',
+    'l2Calldata',
+    'l2GasLimit',
+    'l2GasPerPubdataByteLimit',
+    'factoryDeps',
+    'refundRecipient',
+  );
+  const fees = depositFees(fields['fee_params']);
+  const calldataLength = hex(request['l2Calldata']).length;
+  const factoryDeps = listOf(request['factoryDeps']).length;
+  const l1GasPrice = integer(fields['tx_gas_price']);
+  const gasPerPubdata = integer(request['l2GasPerPubdataByteLimit']);
+  const refusal = depositRefusal(fees, {
+    mintValue: integer(request['mintValue']),
+    l2Value: integer(request['l2Value']),
+    gasLimit: integer(request['l2GasLimit']),
+    gasPerPubdata,
+    calldataLength,
+    factoryDeps,
+    encodingLength: encodingLength(calldataLength, factoryDeps),
+    l1GasPrice,
+  });
+  const result = fieldsOf(
+    expected,
+    'error',
+    'canonical_tx_hash',
+    'expiration_timestamp',
+    'transaction',
+    'event_topics',
+    'event_data',
+  );
+  if (result['error'] !== undefined) {
+    same(refusal, text(result['error']), 'refusal');
+    return;
+  }
+  same(refusal, undefined, 'refusal');
+  const hash = toHex(hex(result['canonical_tx_hash']));
+  const { args } = decodeEventLog({
+    abi: DIAMOND_ABI,
+    eventName: 'NewPriorityRequest',
+    data: toHex(hex(result['event_data'])),
+    topics: hexList(result['event_topics']).map((topic) => toHex(topic)) as [`0x${string}`],
+  });
+  if (args === undefined) fail('the event does not decode');
+  same(args.txHash, hash, 'hash in the event');
+  same(args.expirationTimestamp, integer(result['expiration_timestamp']), 'expiration');
+  same(args.transaction, canonicalOf(result['transaction']), 'transaction in the event');
+  const transaction = priorityRequestToTransaction(args.transaction, args.txHash);
+  const [sender, refund] = [hex(request['sender']), hex(request['refundRecipient'])];
+  const isOrigin = toHex(sender) === toHex(hex(fields['tx_origin']));
+  const initiator = isOrigin ? sender : l1AddressToAlias(sender);
+  const hasCode = hexList(fields['addresses_with_code']).some((address) => toHex(address) === toHex(refund));
+  same(transaction.hash, hex(hash), 'canonical hash');
+  same(transaction.initiator, initiator, 'initiator');
+  same(transaction.to, hex(request['contractL2']), 'target');
+  same(transaction.nonce, integer(fields['earlier_requests']), 'priority id');
+  same(transaction.maxFeePerGas, depositGasPrice(fees, l1GasPrice, gasPerPubdata), 'price');
+  same(transaction.toMint, integer(request['mintValue']), 'mint');
+  same(transaction.value, integer(request['l2Value']), 'value');
+  same(transaction.input, hex(request['l2Calldata']), 'calldata');
+  same(
+    transaction.refundRecipient,
+    isZero(refund) ? initiator : hasCode ? l1AddressToAlias(refund) : refund,
+    'refund recipient',
+  );
+}
+
+function canonicalOf(value: unknown): CanonicalTransaction {
+  const fields = fieldsOf(
+    value,
+    'txType',
+    'from',
+    'to',
+    'gasLimit',
+    'gasPerPubdataByteLimit',
+    'maxFeePerGas',
+    'maxPriorityFeePerGas',
+    'paymaster',
+    'nonce',
+    'value',
+    'reserved',
+    'data',
+    'signature',
+    'factoryDeps',
+    'paymasterInput',
+    'reservedDynamic',
+  );
+  return {
+    txType: integer(fields['txType']),
+    from: integer(fields['from']),
+    to: integer(fields['to']),
+    gasLimit: integer(fields['gasLimit']),
+    gasPerPubdataByteLimit: integer(fields['gasPerPubdataByteLimit']),
+    maxFeePerGas: integer(fields['maxFeePerGas']),
+    maxPriorityFeePerGas: integer(fields['maxPriorityFeePerGas']),
+    paymaster: integer(fields['paymaster']),
+    nonce: integer(fields['nonce']),
+    value: integer(fields['value']),
+    reserved: listOf(fields['reserved']).map(integer),
+    data: toHex(hex(fields['data'])),
+    signature: toHex(hex(fields['signature'])),
+    factoryDeps: listOf(fields['factoryDeps']).map((dependency) => bytesToBigInt(wordOf(dependency))),
+    paymasterInput: toHex(hex(fields['paymasterInput'])),
+    reservedDynamic: toHex(hex(fields['reservedDynamic'])),
+  };
+}
+
 const RUNS: Readonly<Record<string, (input: unknown, expected: unknown) => void>> = {
   'settlement-address-alias.json': addressAlias,
   'settlement-canonical-l1-tx.json': canonicalTransaction,
+  'settlement-deposit-price.json': depositPrice,
+  'settlement-deposit-request.json': depositRequest,
   'settlement-genesis-stored-batch.json': genesisBatch,
+  'settlement-l1-min-gas.json': minimalGas,
   'settlement-mini-merkle.json': miniMerkle,
   'settlement-real-block1-priority-ops.json': realPriorityOperations,
   'settlement-state-commitment.json': stateCommitmentCase,

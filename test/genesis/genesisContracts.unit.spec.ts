@@ -7,6 +7,7 @@ import { type Abi, decodeErrorResult, decodeFunctionResult, encodeDeployData, en
 import { compileFolder } from '../../contracts/compile.ts';
 import { type Bytes, bigIntToBytes, fromHex, toHex } from '../../src/common/bytes.ts';
 import { loadDevelopmentGenesis } from '../../src/genesis/developmentGenesis.ts';
+import { developmentUpgrade } from '../../src/genesis/developmentUpgrade.ts';
 import { type TestContractName, testContract } from '../support/contracts.ts';
 
 const FORCE_DEPLOYER = 0x8007n;
@@ -78,14 +79,31 @@ describe('contracts', () => {
     const upgrade = (target: bigint, data: `0x${string}`): `0x${string}` =>
       encodeFunctionData({ abi: upgraderAbi, functionName: 'upgrade', args: [toHex(bigIntToBytes(target, 20)), data] });
 
-    it('runs the genesis upgrade and writes nothing', async () => {
-      const { upgradeTransaction } = loadDevelopmentGenesis();
-      assert.deepEqual(await call(FORCE_DEPLOYER, UPGRADER, upgradeTransaction.input), {
-        reverted: false,
-        returned: '0x',
-        logs: 0,
-      });
-      for (const address of [UPGRADER, WRAPPED]) assert.deepEqual(await vm.stateManager.dumpStorage?.(at(address)), {});
+    const ethereum = { l1ChainId: 31_337n, bridgehub: bigIntToBytes(BOB, 20), forceDeployments: [] };
+
+    it('runs the genesis upgrade, which initializes ChainInfo', async () => {
+      const [[address, code] = []] = loadDevelopmentGenesis().forceDeployments;
+      assert.ok(address && code);
+      await vm.stateManager.putCode(new Address(address), code);
+      const { input } = developmentUpgrade({ ...ethereum, chainId: 1n });
+      const result = { reverted: false, returned: '0x', logs: 0 };
+      assert.deepEqual(await call(FORCE_DEPLOYER, UPGRADER, input), result);
+      assert.deepEqual(await vm.stateManager.dumpStorage?.(at(UPGRADER)), {});
+      assert.equal(Object.keys((await vm.stateManager.dumpStorage?.(new Address(address))) ?? {}).length, 2);
+      assert.ok((await call(FORCE_DEPLOYER, UPGRADER, input)).reverted, 'only once');
+    });
+
+    it('refuses the upgrade of another chain, and an initialization by somebody else', async () => {
+      const other = await call(FORCE_DEPLOYER, UPGRADER, developmentUpgrade({ ...ethereum, chainId: 2n }).input);
+      const error = decodeErrorResult({ abi: abiOf('l2', 'GenesisUpgrade'), data: other.returned });
+      assert.deepEqual([error.errorName, error.args], ['WrongChain', [2n, 1n]]);
+      const [[address, code] = []] = loadDevelopmentGenesis().forceDeployments;
+      assert.ok(address && code);
+      await vm.stateManager.putCode(new Address(address), code);
+      const abi = abiOf('l2', 'ChainInfo');
+      const data = encodeFunctionData({ abi, functionName: 'initialize', args: [1n, toHex(bigIntToBytes(BOB, 20))] });
+      const refused = await call(ALICE, BigInt(toHex(address)), data);
+      assert.equal(decodeErrorResult({ abi, data: refused.returned }).errorName, 'Unauthorized');
     });
 
     it('runs the code in its own context', async () => {

@@ -81,6 +81,7 @@ describe('status server', () => {
       projections: [
         { name: 'state', height: 1, lagBlocks: 51, state: 'catching_up' },
         { name: 'batches', height: 100, lagBlocks: 0, state: 'failed' },
+        { name: 'repositories', height: 99, lagBlocks: 1, state: 'paused' },
       ],
     };
     isTerminating = true;
@@ -93,6 +94,7 @@ describe('status server', () => {
           'the log is not readable: broker gone',
           'projection state is 51 blocks behind, more than 50',
           'projection batches is failed',
+          'projection repositories is paused: its disk is full',
         ],
       },
     });

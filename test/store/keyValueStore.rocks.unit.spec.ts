@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { asBuffer } from '../../src/common/bytes.ts';
+import { asBuffer, u32be } from '../../src/common/bytes.ts';
 import { storeFailure } from '../../src/store/errors.ts';
 import { openRocksStore } from '../../src/store/keyValueStore.rocks.ts';
 import { hasCode, keyValueStoreContract, put, text } from '../contracts/keyValueStore.contract.ts';
@@ -102,11 +102,28 @@ describe('store/keyValueStore.rocks', () => {
     assert.equal(values.size, 1, `one batch, not parts of ${[...values].join(', ')}`);
     assert.ok([...values].every((value) => value >= acknowledged));
   });
+
+  it('reads on while there is no room, loses nothing, and writes again as soon as there is some', async () => {
+    const path = newPath();
+    const writer = [join(import.meta.dirname, 'writeWithinLimit.ts'), path, '150'];
+    // Files may grow to 1 MB: the log of the engine gets there again and again.
+    const child = spawn('sh', ['-c', 'ulimit -f 2000; exec "$@"', 'sh', process.execPath, ...writer]);
+    let [printed, errors] = ['', ''];
+    child.stdout.on('data', (data: Buffer) => (printed += data.toString()));
+    child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
+    const [exitCode] = (await once(child, 'close')) as [number];
+    assert.equal(exitCode, 0, errors);
+    assert.ok(Number(printed) >= 3, `refused ${printed} times`);
+    const store = await openRocksStore(path);
+    for (let i = 140; i < 150; i++) assert.equal((await store.get(u32be(i % 10)))?.[0], i);
+    await store.close();
+  });
 });
 
 describe('store/errors', () => {
   const cases = [
     ['IO error: No space left on device: While appending to file: /x/000012.log', 'STORE_DISK_FULL', 'retryable'],
+    ['IO error: While appending to file: /x/000012.log: File too large', 'STORE_DISK_FULL', 'retryable'],
     ['Corruption: block checksum mismatch', 'STORE_DAMAGED', 'fatal'],
     ['IO error: lock hold by current process', 'STORE_LOCKED', 'fatal'],
     ['RocksDB session is closed', 'STORE_CLOSED', 'fatal'],

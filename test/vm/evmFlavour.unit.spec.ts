@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { bytesToBigInt, concatBytes, fromHex, toHex } from '../../src/common/bytes.ts';
 import type { Bytes } from '../../src/common/bytes.ts';
 import { KECCAK_EMPTY, keccak256 } from '../../src/common/hash.ts';
+import { BlockExecution } from '../../src/vm/blockExecution.ts';
 import { creationAddress } from '../../src/vm/creates.ts';
-import { aBlockContext, anAddress, aWord, code, ETHER, initCodeOf, push } from '../support/factories.ts';
+import { aBlockContext, anAddress, aWord, code, ETHER, from, initCodeOf, push } from '../support/factories.ts';
 import type { L2Options } from '../support/factories.ts';
 import { TestState } from '../support/testState.ts';
-import { aState, CONTRACT, runOne, SENDER } from './harness.ts';
+import { aState, CONTRACT, drive, runOne, SENDER } from './harness.ts';
 
 const RETURN_TOP = code(push(0), 0x52, push(32), push(0), 0xf3);
 
@@ -434,6 +435,40 @@ describe('EVM flavour (execution 9)', () => {
       assert.equal(output.success, true);
       assert.equal(bytesToBigInt(output.returnData), 63n);
     });
+  });
+
+  it('gas is exact up to 2^53 - 1, above no transaction runs', () => {
+    const gasLimit = (1n << 53n) - 1n;
+    const context = { gasLimit: (1n << 56n) - 1n, eip1559BaseFee: 1_000n };
+    const callee = anAddress(0xca11ee);
+    const answersGas = code(0x5a, RETURN_TOP);
+    const state = (): TestState => new TestState().put(callee, { nonce: 1n, code: answersGas });
+    assert.equal(top(code(0x5a), { gasLimit, context, state: state() }), gasLimit - 21_000n - 2n);
+    // 6 pushes, GAS, the cold account; 63/64 of the rest are passed.
+    const left = gasLimit - 21_000n - 6n * 3n - 2n - 2_600n;
+    const passed = top(code(call(callee), 0x50, push(32), push(0), push(0), 0x3e, push(0), 0x51), {
+      gasLimit,
+      context,
+      state: state(),
+    });
+    assert.equal(passed, left - left / 64n - 2n);
+    const execution = new BlockExecution({ context: aBlockContext(context), state: aState(code(0x00)) });
+    const tooMuch = drive(execution, aState(code(0x00)), from(SENDER, { to: CONTRACT, gasLimit: gasLimit + 1n }));
+    assert.deepEqual(tooMuch, { kind: 'rejected', error: 'CallerGasLimitMoreThanBlock', reaction: 'purge' });
+  });
+
+  it('more than 2^28 bytes of output fail the transaction like short native', () => {
+    // Calls of identity with 1 MiB, which answer as much: the 257th does not fit.
+    const identity = code(push(0), push(0), push(1 << 20), push(0), push(0), push(anAddress(4)), 0x5a, 0xf1, 0x50);
+    const loop = (times: number): Bytes => {
+      const head = code(push(times), 0x5b);
+      return code(head, identity, push(1), 0x90, 0x03, 0x80, push(head.length - 1), 0x57);
+    };
+    const context = { pubdataPrice: 0n };
+    assert.equal(runOne(aState(loop(256)), { gasLimit: 60_000_000n, context }).output.success, true);
+    const { output } = runOne(aState(loop(257)), { gasLimit: 60_000_000n, context });
+    assert.equal(output.success, false);
+    assert.equal(output.gasUsed, 60_000_000n);
   });
 
   it('stack: 1,024 items, no more, none from below', () => {

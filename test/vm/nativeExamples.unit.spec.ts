@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { BlockExecution } from '../../src/vm/blockExecution.ts';
 import { l1AbiEncoding } from '../../src/protocol/transactionCodec.ts';
-import { aBlockContext, anAddress, anL1Transaction, ETHER, from } from '../support/factories.ts';
+import { aBlockContext, anAddress, anL1Transaction, code, ETHER, from, push } from '../support/factories.ts';
 import { TestState } from '../support/testState.ts';
 import { drive, included } from './harness.ts';
 
@@ -62,5 +62,50 @@ describe('native: worked examples (native 12)', () => {
     assert.equal(state.record(A).balance, value);
     assert.equal(state.record(B).balance, (300_000n - 104_800n) * 250_000_000n);
     assert.equal(state.record(aBlockContext().coinbase).balance, 104_800n * 250_000_000n);
+  });
+});
+
+describe('native: what a block remembers (native 4.1)', () => {
+  const context = aBlockContext({ pubdataPrice: 0n });
+  const FIRST_EXISTING = 131_100n - 4_000n;
+  const FIRST_ABSENT = 250_240n - 4_000n;
+
+  it('equal records are one preimage', () => {
+    // B and C have the same record: whoever comes second is spared its hash of 124 bytes.
+    const C = anAddress(0xc0c0);
+    const state = new TestState().put(A, { balance: ETHER }).put(B, { balance: 1n }).put(C, { balance: 1n });
+    const other = new TestState().put(A, { balance: ETHER }).put(B, { balance: 1n }).put(C, { balance: 2n });
+    const native = [state, other].map((s) => {
+      const execution = new BlockExecution({ context, state: s });
+      included(drive(execution, s, from(A, { to: B, gasLimit: 21_000n })));
+      return included(drive(execution, s, from(A, { to: C, gasLimit: 21_000n, nonce: 1n }))).computationalNativeUsed;
+    });
+    assert.equal(native[1]! - native[0]!, 800n + 2n * 340n);
+  });
+
+  it('a destroyed contract leaves its slots loaded and unset, itself loaded and absent', () => {
+    // CREATE2 of init code that writes slot 1 and destroys itself in favour of 0x99.
+    const init = code(push(1), push(1), 0x55, push(0x99), 0xff);
+    const word = new Uint8Array(32);
+    word.set(init);
+    const factory = anAddress(0xfac);
+    const program = code(push(word), push(0), 0x52, push(0), push(init.length), push(0), push(0), 0xf5);
+    const state = new TestState().put(A, { balance: ETHER }).put(factory, { nonce: 1n, code: program });
+    const execution = new BlockExecution({ context, state });
+    const run = (nonce: bigint): bigint => {
+      const output = included(drive(execution, state, from(A, { to: factory, gasLimit: 200_000n, nonce })));
+      assert.equal(output.success, true);
+      return output.computationalNativeUsed;
+    };
+    const first = run(0n);
+    const second = run(1n);
+    const third = run(2n);
+    assert.equal(second, third);
+    const storedCode = BigInt(Math.ceil(program.length / 8) * 8 + 8);
+    const codeHash = 800n + 340n * BigInt(Math.ceil(Number(storedCode) / 64));
+    // Sender and factory (record and code) exist; 0x8001, the contract and 0x99 do not; the slot was absent, then only cold.
+    // The deposit of no code: its stored form, of no bytes, is hashed each time.
+    const expected = 2n * FIRST_EXISTING + codeHash + 3n * FIRST_ABSENT + (242_240n - 121_120n);
+    assert.equal(first - second, expected);
   });
 });
