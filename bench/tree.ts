@@ -9,6 +9,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { equalBytes, type Bytes } from '../src/common/bytes.ts';
 import { blake2s256 } from '../src/common/hash.ts';
 import { createMerkleTree } from '../src/projections/merkleTree.ts';
@@ -23,6 +25,10 @@ import { openRocksStore } from '../src/store/keyValueStore.rocks.ts';
 import { entryOf } from '../test/projections/merkleTreeFactory.ts';
 
 const WARM_UP_ROUNDS = 2;
+
+// What the bench itself leaves behind between rounds is not part of what it measures.
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 interface Round {
   readonly ourMs: number;
@@ -56,14 +62,15 @@ export async function run(args: readonly string[]): Promise<void> {
     const say = (text: string): void => void (values.json || process.stderr.write(`${text}\n`));
     say(`building ${values.leaves} leaves …`);
     await bench.build(Number(values.leaves));
+    const size = { inserts: Number(values.inserts), updates: Number(values.updates) };
     const rounds: Round[] = [];
     for (let i = 0; i < WARM_UP_ROUNDS + Number(values.rounds); i++) {
-      const round = await bench.round({ inserts: Number(values.inserts), updates: Number(values.updates) });
+      const round = await bench.round(size);
       if (i < WARM_UP_ROUNDS) continue;
       rounds.push(round);
       say(`round ${rounds.length}: ours ${round.ourMs.toFixed(0)} ms, bare ${round.bareMs.toFixed(0)} ms`);
     }
-    print(summary(rounds, bench.leafCount), values.json);
+    print(summary(rounds, bench.leafCount, size), values.json);
     await bench.close();
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -76,10 +83,16 @@ function median(numbers: readonly number[]): number {
   return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
-function summary(rounds: readonly Round[], leafCount: number) {
+interface BlockSize {
+  readonly inserts: number;
+  readonly updates: number;
+}
+
+function summary(rounds: readonly Round[], leafCount: number, size: BlockSize) {
   const of = (key: keyof Round): number => median(rounds.map((round) => round[key]));
   return {
     leafCount,
+    ...size,
     rounds: rounds.length,
     ourMs: of('ourMs'),
     ourApplyMs: of('ourApplyMs'),
@@ -109,8 +122,9 @@ function print(result: ReturnType<typeof summary>, isJson: boolean): void {
   const { ratio, goal } = result;
   process.stdout.write(
     [
-      `block update on ${result.leafCount} leaves, medians of ${result.rounds} rounds`,
-      `  ours   ${result.ourMs.toFixed(1)} ms (apply ${result.ourApplyMs.toFixed(1)}, write ${(result.ourMs - result.ourApplyMs).toFixed(1)})`,
+      `blocks of ${result.inserts} inserts and ${result.updates} updates on ${result.leafCount} leaves, medians of ${result.rounds} rounds`,
+      `  ours   ${result.ourMs.toFixed(1)} ms (apply ${result.ourApplyMs.toFixed(1)}, write ${(result.ourMs - result.ourApplyMs).toFixed(1)}): ` +
+        `${(1000 / result.ourMs).toFixed(1)} blocks a second one after the other`,
       `  bare   ${result.bareMs.toFixed(1)} ms (${result.hashes} hashes ${result.bareHashMs.toFixed(1)}, ${result.reads} reads ${result.bareReadMs.toFixed(1)}, ` +
         `${result.writes} writes of ${(result.writtenBytes / 1e6).toFixed(1)} MB ${result.bareWriteMs.toFixed(1)})`,
       `  ratio  ${ratio.toFixed(2)} (goal: at most ${goal})${ratio <= goal ? '' : '  MISSED'}`,
@@ -203,14 +217,16 @@ class TreeBench {
     await this.#bare.flush();
   }
 
-  async round(size: { readonly inserts: number; readonly updates: number }): Promise<Round> {
+  async round(size: BlockSize): Promise<Round> {
     const entry = this.#block(size);
+    collectGarbage();
     const start = performance.now();
     const { tx, reads } = await this.#apply(entry);
     const applied = performance.now();
     await this.#ours.write(tx.batch);
     const ourMs = performance.now() - start;
     const { nodes, hashes } = this.#learn(tx.batch);
+    collectGarbage();
     const bare = await this.#bareWork(tx.batch, { nodes, ownReads: reads, hashes });
     return {
       ourMs,
@@ -242,7 +258,7 @@ class TreeBench {
     return { tx, reads };
   }
 
-  #block({ inserts, updates }: { readonly inserts: number; readonly updates: number }): JournalEntry {
+  #block({ inserts, updates }: BlockSize): JournalEntry {
     const chosen = new Set<number>();
     while (chosen.size < updates) chosen.add(Math.floor(Math.random() * this.#keyCount));
     for (let i = 0; i < inserts; i++) {

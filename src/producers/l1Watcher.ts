@@ -141,14 +141,17 @@ export class L1Watcher {
 
     const wanted = requests.filter(({ transaction }) => transaction.nonce >= this.#nextId);
     let nextId = this.#nextId;
+    const passed: Checkpoint[] = [];
     for (const { transaction, l1Block } of wanted) {
       if (transaction.nonce !== nextId) this.#gap(nextId, transaction.nonce, l1Block.number);
       nextId += 1n;
+      if (passed.at(-1)?.number === l1Block.number) passed.pop();
+      if (l1Block.number !== to) passed.push({ ...l1Block, nextId });
     }
     if (wanted.length > 0) this.#isFull = !(await sink.add(wanted));
     this.#nextId = nextId;
-    this.#checkpoints.push({ ...before, nextId });
-    if (this.#checkpoints.length > CHECKPOINTS_KEPT) this.#checkpoints.shift();
+    this.#checkpoints.push(...passed, { ...before, nextId });
+    this.#checkpoints.splice(0, this.#checkpoints.length - CHECKPOINTS_KEPT);
     metrics.scanned(to);
     return true;
   }

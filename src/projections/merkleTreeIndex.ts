@@ -299,25 +299,24 @@ class IndexWriter {
   }
 }
 
+/** The page with some of the new keys, which ascend. */
 function withKeys(page: Bytes, added: readonly NewKey[], from: number, to: number): Bytes {
-  const count = entryCount(page);
-  const merged = new Uint8Array(1 + (count + to - from) * LEAF_ENTRY);
+  const merged = new Uint8Array(page.length + (to - from) * LEAF_ENTRY);
   merged[0] = KIND_LEAF;
-  let next = from;
-  let at = 0;
-  for (let old = 0; old < count; old++) {
-    const offset = 1 + old * LEAF_ENTRY;
-    for (let entry = added[next]; entry !== undefined && next < to; entry = added[next]) {
-      if (compareKeyAt(page, offset, entry.key) < 0) break;
-      writeLeafEntry(merged, at++, entry.key, entry.index);
-      next += 1;
-    }
-    merged.set(page.subarray(offset, offset + LEAF_ENTRY), 1 + at++ * LEAF_ENTRY);
+  let copied = 1;
+  let length = 1;
+  for (let i = from; i < to; i++) {
+    const entry = added[i];
+    if (entry === undefined) break;
+    const before = entryOffset(page, lastNotAbove(page, entry.key) + 1);
+    merged.set(page.subarray(copied, before), length);
+    length += before - copied;
+    copied = before;
+    merged.set(entry.key, length);
+    writeU48(merged, length + HASH_BYTES, entry.index);
+    length += LEAF_ENTRY;
   }
-  for (; next < to; next++) {
-    const entry = added[next];
-    if (entry !== undefined) writeLeafEntry(merged, at++, entry.key, entry.index);
-  }
+  merged.set(page.subarray(copied), length);
   return merged;
 }
 

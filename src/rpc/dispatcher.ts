@@ -1,7 +1,7 @@
 /** JSON-RPC 2.0 envelopes: one request or a batch in, the text of the answer out (spec: rpc 1, 2.1). Knows no transport. */
 import { isUtf8 } from 'node:buffer';
 import { RPC_CODE, RpcError, asRpcError, invalidParams, methodNotFound, responseTooBig, serverBusy } from './errors.ts';
-import type { MethodHandler } from './methodTable.ts';
+import type { MethodHandler } from './method.ts';
 import { RawJson } from './rawJson.ts';
 import type { RequestScanner, ScanFailure, ScanLimits } from './requestScanner.ts';
 import type { JsonObject } from './validation.ts';

@@ -8,7 +8,7 @@ import { NodeError, errorText } from '../common/errors.ts';
 import type { Dispatcher, DispatcherOptions, RpcMetrics } from './dispatcher.ts';
 import { createDispatcher, errorReply, requestTooBig, scanError } from './dispatcher.ts';
 import { serverBusy } from './errors.ts';
-import type { MethodOptions } from './methodTable.ts';
+import type { MethodOptions } from './method.ts';
 import { createMethods } from './methodTable.ts';
 import type { ScanLimits } from './requestScanner.ts';
 import { RequestScanner } from './requestScanner.ts';

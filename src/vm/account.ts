@@ -4,10 +4,9 @@ import type { Bytes } from '../common/bytes.ts';
 import { decodeAccountRecord, EMPTY_ACCOUNT_RECORD, equalAccountCode } from '../protocol/accountRecord.ts';
 import type { AccountCodeFields, AccountRecord } from '../protocol/accountRecord.ts';
 import type { Code } from './code.ts';
-import { hookAt } from './hookAddresses.ts';
 import type { Hook } from './hookAddresses.ts';
-import { precompileAt } from './precompiles/index.ts';
 import type { Precompile } from './precompiles/index.ts';
+import type { EvmRules } from './rules.ts';
 
 export class Account {
   /** Dense number within the block, the index of its address in WorldState.accountIndex. */
@@ -34,13 +33,13 @@ export class Account {
   /** Force-deployed in this block: its pubdata leaves the code out. */
   hidesCode = false;
 
-  constructor(id: number, address: Bytes, recordBytes: Bytes | undefined) {
+  constructor(id: number, address: Bytes, recordBytes: Bytes | undefined, rules: EvmRules) {
     this.id = id;
     this.address = address;
     this.recordBytes = recordBytes;
     this.initial = recordBytes === undefined ? EMPTY_ACCOUNT_RECORD : decodeAccountRecord(recordBytes);
-    this.precompile = precompileAt(address);
-    this.hook = hookAt(address);
+    this.precompile = rules.precompileAt(address);
+    this.hook = rules.hookAt(address);
     this.nonce = this.initial.nonce;
     this.balance = this.initial.balance;
     this.code = this.initial;

@@ -46,6 +46,8 @@ const L2_TO_L1_LOGS_MAX = 16_384;
 export const TURN_BUDGET = 60_000;
 /** PREVRANDAO and the header's mixHash, whatever the context says (spec: execution 6, 9). */
 export const PREVRANDAO = 1n;
+/** BLOBBASEFEE (spec: execution 9). */
+const BLOB_BASE_FEE = 1n;
 
 export function environmentOf(context: BlockContext, prevRandao: bigint = PREVRANDAO): Environment {
   return {
@@ -56,6 +58,7 @@ export function environmentOf(context: BlockContext, prevRandao: bigint = PREVRA
     baseFee: context.eip1559BaseFee,
     coinbase: context.coinbase,
     prevRandao,
+    blobBaseFee: BLOB_BASE_FEE,
     blockHashes: context.blockHashes,
   };
 }

@@ -82,8 +82,10 @@ export function create(machine: Machine, opcode: number): Signal {
   }
   const created = world.accountAt(address);
   if (created === undefined) return MISSING;
-  charge = access.account(created, WITHOUT_GAS);
-  if (charge !== CHARGED) return chargeSignal(charge);
+  if (world.rules.warmsRefusedCreation) {
+    charge = access.account(created, WITHOUT_GAS);
+    if (charge !== CHARGED) return chargeSignal(charge);
+  }
   charge = access.code(created);
   if (charge !== CHARGED) return chargeSignal(charge);
 
@@ -105,6 +107,8 @@ export function create(machine: Machine, opcode: number): Signal {
   if (charge !== CHARGED) return chargeSignal(charge);
   if (frame.self.nonce === NONCE_MAX) return fail();
   world.setNonce(frame.self, frame.self.nonce + 1n);
+  // Nothing new where it is warm already.
+  world.warmAccount(created);
 
   frame.gas = Math.floor(meter.gas / 64);
   frame.fraction = 0;
@@ -146,7 +150,8 @@ export function beginCreation(
 ): typeof SWITCHED | typeof FAILED | typeof FATAL {
   const { world, access, meter } = machine;
   const { creator, created, value, initCode } = options;
-  if (created.nonce !== 0n || created.hasBytecodeHash) {
+  const { hasStorage, isCreatedFromStart } = world.rules;
+  if (created.nonce !== 0n || created.hasBytecodeHash || hasStorage?.(created.address) === true) {
     machine.failure = 'contract address collision';
     return FAILED;
   }
@@ -155,6 +160,7 @@ export function beginCreation(
   machine.budget -= initCode.length >> 3;
   if (access.accountWrite(created, WITHOUT_GAS) !== CHARGED) return FATAL;
   world.setNonce(created, 1n);
+  if (isCreatedFromStart) world.markCreated(created);
   machine.tracer?.enter({
     kind: options.kind,
     from: creator.address,

@@ -9,9 +9,9 @@ import { create } from './creates.ts';
 import { addModWords, divSigned, divWords, modSigned, modWords, mulModWords } from './division.ts';
 import type { Frame } from './frame.ts';
 import { EXP_BYTE_GAS, EXP_GAS } from './gasCosts.ts';
-import { BASEFEE, CHAINID, COINBASE, GASLIMIT, GASPRICE, NUMBER, PREVRANDAO, TIMESTAMP } from './machine.ts';
+import { BASEFEE, BLOBBASEFEE, CHAINID, COINBASE, GASLIMIT, GASPRICE, NUMBER, PREVRANDAO, TIMESTAMP } from './machine.ts';
 import type { Machine } from './machine.ts';
-import { blockHash, copy, endWithOutput } from './memoryOpcodes.ts';
+import { blobHash, blockHash, copy, endWithOutput } from './memoryOpcodes.ts';
 import { CHARGED } from './meter.ts';
 import { EXP_BYTE_NATIVE, EXP_NATIVE } from './nativeCosts.ts';
 import { OPCODE_GAS, OPCODE_NATIVE, STACK_NEEDED, STACK_RANGE } from './opcodes.ts';
@@ -292,10 +292,10 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         sp += LIMBS;
         break;
       case 0x49: // BLOBHASH
-        setNumber(stack, sp - LIMBS, 0);
+        blobHash(machine, sp - LIMBS);
         break;
       case 0x4a: // BLOBBASEFEE
-        setNumber(stack, sp, 1);
+        copyWord(constants, BLOBBASEFEE, stack, sp);
         sp += LIMBS;
         break;
       case 0x50: // POP

@@ -6,7 +6,7 @@ import { EMPTY_BYTES } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
 import type { Account } from './account.ts';
 import type { Frame } from './frame.ts';
-import { MEMORY_END_MAX, MEMORY_TOTAL_LIMIT, memoryGas, OUTPUT_TOTAL_MAX, wordCount } from './gasCosts.ts';
+import { MEMORY_END_MAX, memoryGas, wordCount } from './gasCosts.ts';
 import { CHARGED, Meter, OUT_OF_GAS } from './meter.ts';
 import type { Charge } from './meter.ts';
 import { memoryGrowthNative } from './nativeCosts.ts';
@@ -43,6 +43,7 @@ export interface Environment {
   readonly baseFee: bigint;
   readonly coinbase: Bytes;
   readonly prevRandao: bigint;
+  readonly blobBaseFee: bigint;
   /** Oldest first; the last is of the parent. */
   readonly blockHashes: readonly Bytes[];
 }
@@ -56,7 +57,8 @@ export const CHAINID = 4 * LIMBS;
 export const BASEFEE = 5 * LIMBS;
 export const PREVRANDAO = 6 * LIMBS;
 export const GASPRICE = 7 * LIMBS;
-const CONSTANTS = 8 * LIMBS;
+export const BLOBBASEFEE = 8 * LIMBS;
+const CONSTANTS = 9 * LIMBS;
 
 const STACK_SLACK = 4 * LIMBS;
 const INITIAL_STACK = 8 * STACK_LIMBS_MAX;
@@ -75,6 +77,8 @@ export class Machine {
   readonly constants: Words = new Uint32Array(CONSTANTS);
 
   origin!: Account;
+  /** Of the running transaction; no transaction of this chain carries blobs. */
+  blobHashes: readonly Bytes[] = [];
   stack: Words = new Uint32Array(INITIAL_STACK + STACK_SLACK);
   /** Memories of all active frames, one behind the other. */
   memory: Uint8Array<ArrayBuffer> = new Uint8Array(INITIAL_MEMORY);
@@ -98,7 +102,7 @@ export class Machine {
     this.environment = options.environment;
     this.tracer = options.tracer;
     this.access = new StateAccess(this.world, this.meter);
-    const { coinbase, timestamp, number, gasLimit, chainId, baseFee, prevRandao } = options.environment;
+    const { coinbase, timestamp, number, gasLimit, chainId, baseFee, prevRandao, blobBaseFee } = options.environment;
     readBytes(coinbase, 0, 20, this.constants, COINBASE);
     setBigInt(this.constants, TIMESTAMP, timestamp);
     setBigInt(this.constants, NUMBER, number);
@@ -106,6 +110,7 @@ export class Machine {
     setBigInt(this.constants, CHAINID, chainId);
     setBigInt(this.constants, BASEFEE, baseFee);
     setBigInt(this.constants, PREVRANDAO, prevRandao);
+    setBigInt(this.constants, BLOBBASEFEE, blobBaseFee);
   }
 
   /** Before the first frame of a transaction. */
@@ -147,7 +152,7 @@ export class Machine {
     const charge = this.meter.charge(gas, memoryGrowthNative(size - frame.memorySize));
     if (charge !== CHARGED) return charge;
     const top = frame.memoryBase + size;
-    if (top >= MEMORY_TOTAL_LIMIT) return OUT_OF_GAS;
+    if (top >= this.world.rules.memoryTotalLimit) return OUT_OF_GAS;
     if (top > this.memory.length) {
       const grown = new Uint8Array(Math.max(top, this.memory.length * 2));
       grown.set(this.memory.subarray(0, frame.memoryBase + frame.memorySize));
@@ -185,7 +190,7 @@ export class Machine {
   /** Adds to the output of the transaction; false when its buffer is full. */
   countOutput(sizeBytes: number): boolean {
     this.outputTotal += sizeBytes;
-    return this.outputTotal <= OUTPUT_TOTAL_MAX;
+    return this.outputTotal <= this.world.rules.outputTotalMax;
   }
 
   /** The caller goes on behind its call: gas, output and the result on the stack. */

@@ -61,6 +61,14 @@ export function endWithOutput(machine: Machine, signal: typeof STOPPED | typeof 
   return signal;
 }
 
+/** BLOBHASH: the index on the stack becomes the hash, zero beyond the last one. */
+export function blobHash(machine: Machine, at: number): void {
+  const index = toOffset(machine.stack, at);
+  const hash = machine.blobHashes[index];
+  if (hash === undefined) setNumber(machine.stack, at, 0);
+  else readBytes(hash, 0, 32, machine.stack, at);
+}
+
 /** BLOCKHASH: the number on the stack becomes the hash. */
 export function blockHash(machine: Machine, at: number): void {
   const { blockHashes, number } = machine.environment;

@@ -18,6 +18,7 @@ import { L1Execution, wouldStopVm } from './l1Transaction.ts';
 import { L2Execution } from './l2Transaction.ts';
 import type { LoadedState, MissingKey } from './loadedState.ts';
 import { SIMULATION_NATIVE_PER_GAS } from './nativeCosts.ts';
+import type { EvmRules } from './rules.ts';
 import { runMachine } from './runMachine.ts';
 import type { Tracer } from './tracer.ts';
 import type { TransactionExecution, TransactionRules } from './transactionExecution.ts';
@@ -150,13 +151,15 @@ export class Simulation {
     state: LoadedState;
     transaction: SimulatedTransaction;
     prevRandao?: bigint;
+    /** In place of ZKSYNC_OS_RULES: for moved precompiles. */
+    evmRules?: EvmRules;
     tracer?: Tracer;
     turnBudget?: number;
   }) {
     const { transaction, state } = options;
     const context = { ...options.context, eip1559BaseFee: 0n };
     const rules: TransactionRules = { context, simulation: { nativePerGas: SIMULATION_NATIVE_PER_GAS } };
-    this.#world = new WorldState(state);
+    this.#world = new WorldState(state, options.evmRules);
     const machine = new Machine({
       world: this.#world,
       environment: environmentOf(context, options.prevRandao ?? PREVRANDAO),

@@ -26,6 +26,8 @@ import {
   SLOT_WRITE_NATIVE,
   SLOT_WRITE_UNSET_NATIVE,
 } from './nativeCosts.ts';
+import type { SlotChange } from './rules.ts';
+import type { SlotTable } from './slotTable.ts';
 import { equalWords, isZeroWord, LIMBS } from './words.ts';
 import type { Words } from './words.ts';
 import type { WorldState } from './worldState.ts';
@@ -154,6 +156,8 @@ export class StateAccess {
     if (read !== CHARGED) return read;
     let gas = wasCold ? SSTORE_COLD_EXTRA_GAS : 0;
     const position = slot * LIMBS;
+    const { slotRefund } = this.#world.rules;
+    const refund = slotRefund === undefined ? 0 : slotRefund(slotChange(slots, slot, words, at));
     if (
       !equalWords(slots.current, position, words, at) &&
       equalWords(slots.current, position, slots.atStart, position)
@@ -161,7 +165,22 @@ export class StateAccess {
       gas += isZeroWord(slots.atStart, position) ? SSTORE_SET_EXTRA_GAS : SSTORE_RESET_EXTRA_GAS;
     }
     const write = this.#meter.charge(gas, this.#world.slotIsUnset(slot) ? SLOT_WRITE_UNSET_NATIVE : SLOT_WRITE_NATIVE);
-    if (write === CHARGED) this.#world.setSlot(slot, words, at);
-    return write;
+    if (write !== CHARGED) return write;
+    this.#world.refund += refund;
+    this.#world.setSlot(slot, words, at);
+    return CHARGED;
   }
+}
+
+function slotChange(slots: SlotTable, slot: number, words: Words, at: number): SlotChange {
+  const { atStart, current } = slots;
+  const position = slot * LIMBS;
+  return {
+    isNoop: equalWords(current, position, words, at),
+    isClean: equalWords(current, position, atStart, position),
+    isRestored: equalWords(atStart, position, words, at),
+    wasZeroAtStart: isZeroWord(atStart, position),
+    isZero: isZeroWord(current, position),
+    becomesZero: isZeroWord(words, at),
+  };
 }

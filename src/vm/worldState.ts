@@ -13,6 +13,8 @@ import { codeCache, codeFromStored, EMPTY_CODE } from './code.ts';
 import type { Code } from './code.ts';
 import { ABSENT } from './loadedState.ts';
 import type { LoadedState, MissingKey } from './loadedState.ts';
+import { ZKSYNC_OS_RULES } from './rules.ts';
+import type { EvmRules } from './rules.ts';
 import { SlotTable, SLOT_EXISTS, SLOT_LOADED, SLOT_UNSET } from './slotTable.ts';
 import { WordIndex } from './wordIndex.ts';
 import { copyWord, LIMBS, readBytes, setNumber, wordToAddress, wordToBytes } from './words.ts';
@@ -24,6 +26,7 @@ export interface Checkpoint {
   readonly logs: number;
   readonly l2ToL1Logs: number;
   readonly messages: number;
+  readonly refund: number;
 }
 
 // Kinds of journal entries; each is the last number of its entry.
@@ -41,6 +44,7 @@ const ENTRY_MAX = LIMBS + 3;
 
 export class WorldState {
   readonly #state: LoadedState;
+  readonly rules: EvmRules;
   readonly accounts: Account[] = [];
   readonly accountIndex = new WordIndex(256);
   readonly slots = new SlotTable();
@@ -62,6 +66,8 @@ export class WorldState {
   logs: Log[] = [];
   l2ToL1Logs: L2ToL1Log[] = [];
   messages: L1Message[] = [];
+  /** Gas; stays 0 where the rules know no refunds. */
+  refund = 0;
   /** Contracts to be removed at the end of the transaction. */
   readonly doomed: Account[] = [];
 
@@ -78,8 +84,9 @@ export class WorldState {
   // Filled anew by every look-up.
   readonly #key: Words = new Uint32Array(LIMBS);
 
-  constructor(state: LoadedState) {
+  constructor(state: LoadedState, rules: EvmRules = ZKSYNC_OS_RULES) {
     this.#state = state;
+    this.rules = rules;
   }
 
   // --- Look-ups: undefined or -1 means missing, and `missing` says what.
@@ -112,7 +119,7 @@ export class WorldState {
       return undefined;
     }
     const id = this.accountIndex.add(0, this.#key, 0);
-    const account = new Account(id, address, record === ABSENT ? undefined : record);
+    const account = new Account(id, address, record === ABSENT ? undefined : record, this.rules);
     this.accounts.push(account);
     return account;
   }
@@ -205,6 +212,7 @@ export class WorldState {
     this.logs = [];
     this.l2ToL1Logs = [];
     this.messages = [];
+    this.refund = 0;
     this.#transientIndex.clear();
     this.#loadedAccountSlots.length = 0;
     this.#loadedAccounts.length = 0;
@@ -228,6 +236,7 @@ export class WorldState {
       logs: this.logs.length,
       l2ToL1Logs: this.l2ToL1Logs.length,
       messages: this.messages.length,
+      refund: this.refund,
     };
   }
 
@@ -284,6 +293,7 @@ export class WorldState {
     this.logs.length = to.logs;
     this.l2ToL1Logs.length = to.l2ToL1Logs;
     this.messages.length = to.messages;
+    this.refund = to.refund;
   }
 
   // --- Changes, all undone by `rollBack`
@@ -455,4 +465,4 @@ export class WorldState {
   }
 }
 
-const START: Checkpoint = { journal: 0, logs: 0, l2ToL1Logs: 0, messages: 0 };
+const START: Checkpoint = { journal: 0, logs: 0, l2ToL1Logs: 0, messages: 0, refund: 0 };

@@ -1,5 +1,5 @@
 /** eth_* (spec: rpc 3 to 8), put together from its groups. */
-import type { MethodOptions, MethodTable } from '../methodTable.ts';
+import type { MethodOptions, MethodTable } from '../method.ts';
 import { blockMethods } from './ethBlocks.ts';
 import { callMethods } from './ethCalls.ts';
 import { chainMethods } from './ethChain.ts';

@@ -5,7 +5,7 @@ import type { BlockId } from '../blockTags.ts';
 import { findBlock, parseBlockId, parseBlockNumber } from '../blockTags.ts';
 import { quantity } from '../encoding.ts';
 import { findLogs, parseLogQuery } from '../logQuery.ts';
-import type { MethodHandler, MethodOptions, MethodTable } from '../methodTable.ts';
+import type { MethodHandler, MethodOptions, MethodTable } from '../method.ts';
 import { blockObject, headerObject, logObject, receiptObject, transactionObject } from '../objects.ts';
 import { jsonArray, withField } from '../rawJson.ts';
 import { argumentName, isAbsent, parseBoolean, parseHash, parseIndex, required } from '../validation.ts';

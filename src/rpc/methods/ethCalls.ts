@@ -6,7 +6,7 @@ import { parseBlockId, requireBlock } from '../blockTags.ts';
 import { parseBlockOverrides, parseCallFields, parseStateOverrides, simulatedCall } from '../callRequest.ts';
 import { quantity } from '../encoding.ts';
 import { RPC_CODE, RpcError, blockNotFound, invalidTransactionError, serverBusy } from '../errors.ts';
-import type { MethodOptions, MethodTable } from '../methodTable.ts';
+import type { MethodOptions, MethodTable } from '../method.ts';
 import { revertError } from '../revertReason.ts';
 import { argumentName, required } from '../validation.ts';
 

@@ -3,7 +3,7 @@ import { toHex } from '../../common/bytes.ts';
 import { quantity } from '../encoding.ts';
 import { blockNotFound } from '../errors.ts';
 import { feeHistory } from '../feeHistory.ts';
-import type { MethodOptions, MethodTable } from '../methodTable.ts';
+import type { MethodOptions, MethodTable } from '../method.ts';
 
 const SCALE_UNIT = 1_000n;
 

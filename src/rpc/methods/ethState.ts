@@ -8,7 +8,7 @@ import { EMPTY_ACCOUNT_RECORD, decodeAccountRecord, observableCode } from '../..
 import { parseBlockId, requireState } from '../blockTags.ts';
 import { quantity } from '../encoding.ts';
 import { RPC_CODE, RpcError } from '../errors.ts';
-import type { MethodOptions, MethodTable } from '../methodTable.ts';
+import type { MethodOptions, MethodTable } from '../method.ts';
 import { argumentName, parseAddress, parseStorageKey, required } from '../validation.ts';
 
 export function stateMethods({ backend }: MethodOptions): MethodTable {

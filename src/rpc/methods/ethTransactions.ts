@@ -6,7 +6,7 @@ import type { StoredTransaction } from '../../projections/repositoriesReader.ts'
 import type { PoolTransaction } from '../backend.ts';
 import { findBlock } from '../blockTags.ts';
 import { RPC_CODE, RpcError, asRpcError, submissionError } from '../errors.ts';
-import type { MethodHandler, MethodOptions, MethodTable } from '../methodTable.ts';
+import type { MethodHandler, MethodOptions, MethodTable } from '../method.ts';
 import { pendingTransactionObject, receiptObject, transactionObject } from '../objects.ts';
 import { argumentName, parseAddress, parseData, parseHash, parseIndex, required } from '../validation.ts';
 import type { ArgumentParser } from './ethBlocks.ts';

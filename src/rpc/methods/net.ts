@@ -1,5 +1,5 @@
 /** net_* (spec: rpc 10). The network id is the chain id, in decimal. */
-import type { MethodOptions, MethodTable } from '../methodTable.ts';
+import type { MethodOptions, MethodTable } from '../method.ts';
 
 export function netMethods({ backend }: MethodOptions): MethodTable {
   return {

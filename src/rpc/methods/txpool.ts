@@ -1,6 +1,6 @@
 /** txpool_status (spec: rpc 14). */
 import { quantity } from '../encoding.ts';
-import type { MethodOptions, MethodTable } from '../methodTable.ts';
+import type { MethodOptions, MethodTable } from '../method.ts';
 
 export function txpoolMethods({ backend }: MethodOptions): MethodTable {
   return {

@@ -1,7 +1,7 @@
 /** web3_* (spec: rpc 10). */
 import { toHex } from '../../common/bytes.ts';
 import { keccak256 } from '../../common/hash.ts';
-import type { MethodOptions, MethodTable } from '../methodTable.ts';
+import type { MethodOptions, MethodTable } from '../method.ts';
 import { argumentName, parseData, required } from '../validation.ts';
 
 export function web3Methods({ backend }: MethodOptions): MethodTable {

@@ -1,6 +1,6 @@
 /** zks_* (spec: rpc 11). */
 import { toHex } from '../../common/bytes.ts';
-import type { MethodOptions, MethodTable } from '../methodTable.ts';
+import type { MethodOptions, MethodTable } from '../method.ts';
 
 export function zksMethods({ backend }: MethodOptions): MethodTable {
   return {
