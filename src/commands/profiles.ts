@@ -24,7 +24,6 @@ export const PROFILES: Readonly<Record<ProfileName, Readonly<Record<string, stri
     sequencer_block_dump_path: join(externalData, 'blockDumps'),
     event_log_path: join(mainData, 'log'),
     general_main_node_rpc_url: 'http://127.0.0.1:3050',
-    general_l1_rpc_url: `http://127.0.0.1:8545`,
     rpc_address: '127.0.0.1:3051',
     status_server_address: '127.0.0.1:3072',
     general_prometheus_port: '3313',

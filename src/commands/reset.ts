@@ -12,7 +12,7 @@ import { print } from './offline.ts';
 
 /** What nodes keep in a data folder. */
 const NODE_DATA: readonly string[] = [
-  ...['node-id', 'chainStore', 'log', 'developmentL1', 'crashes', 'blockDumps'],
+  ...['node-id', 'chainStore', 'log', 'developmentL1', 'l1', 'crashes', 'blockDumps'],
   ...projections.map(({ name }) => name),
 ];
 

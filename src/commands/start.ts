@@ -1,18 +1,21 @@
 /** `reprise start`: runs a node until a signal or a failure. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fromHex } from '../common/bytes.ts';
 import { systemClock } from '../common/clock.ts';
 import type { Config } from '../common/config.ts';
 import { describeConfig } from '../common/config.ts';
 import { Shutdown, crashDumper } from '../common/shutdown.ts';
 import type { Logger } from '../common/logger.ts';
-import { type DevelopmentL1, startDevelopmentL1 } from '../l1/developmentL1.ts';
+import { developmentL1Url, startDevelopmentL1 } from '../l1/developmentL1.ts';
 import { type RunningNode, startNode } from '../node.ts';
 import { configuredChainId } from '../workers/chainSettings.ts';
 import { banner } from './banner.ts';
 import { type GlobalOptions, configure, loggerOf } from './configuration.ts';
 import type { ProfileName } from './profiles.ts';
 import { nodeVersion } from './version.ts';
+
+/** In the data folder of the main node. */
+const L1_FOLDER = 'l1';
 
 export async function start(options: GlobalOptions): Promise<number> {
   const startedAt = performance.now();
@@ -31,8 +34,7 @@ export async function start(options: GlobalOptions): Promise<number> {
   const shutdown = new Shutdown({ logger, process, dump: dumps });
   shutdown.install();
   try {
-    const l1 = await developmentL1For(configured, profile, { logger, shutdown });
-    const config = l1 === undefined ? configured : withL1(configured, l1);
+    const config = await withDevelopmentL1(configured, profile, { logger, shutdown });
     const node = await startNode({ config, nodeVersion, logger, shutdown });
     void announce(node, config, startedAt, profile !== undefined).then((text) => {
       if (shutdown.isEnding) return;
@@ -54,15 +56,21 @@ export async function start(options: GlobalOptions): Promise<number> {
   return shutdown.done;
 }
 
-/** `npm start` without an L1 of its own brings one up, and ends it after the node. */
-async function developmentL1For(
+/**
+ * `npm start` without an L1 of its own brings one up, and ends it after the node; the node beside it uses the same one.
+ */
+async function withDevelopmentL1(
   config: Config,
   profile: ProfileName | undefined,
   { logger, shutdown }: { readonly logger: Logger; readonly shutdown: Shutdown },
-): Promise<DevelopmentL1 | undefined> {
-  if (profile !== 'development' || config.generalL1RpcUrl !== undefined) return undefined;
+): Promise<Config> {
+  if (profile === undefined || config.generalL1RpcUrl !== undefined) return config;
+  if (profile === 'development-external') {
+    const url = developmentL1Url(join(dirname(config.eventLogPath), L1_FOLDER));
+    return url === undefined ? config : { ...config, generalL1RpcUrl: url };
+  }
   const l1 = await startDevelopmentL1({
-    path: join(config.generalRocksDbPath, 'l1'),
+    path: join(config.generalRocksDbPath, L1_FOLDER),
     port: config.developmentL1Port,
     chainId: configuredChainId(config),
     signal: shutdown.signal,
@@ -71,11 +79,7 @@ async function developmentL1For(
   void l1.anvil.gone.then((output) => {
     if (!shutdown.isEnding) logger.error({ output }, 'the development L1 has ended: no deposits arrive any more');
   });
-  return l1;
-}
-
-function withL1(config: Config, { url, bridgehub }: DevelopmentL1): Config {
-  return { ...config, generalL1RpcUrl: url, genesisBridgehubAddress: fromHex(bridgehub) };
+  return { ...config, generalL1RpcUrl: l1.url, genesisBridgehubAddress: fromHex(l1.bridgehub) };
 }
 
 /** The banner comes when the node can answer for what the log holds. */

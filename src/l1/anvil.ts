@@ -1,6 +1,6 @@
 /** Anvil as a child process that cannot outlive this one: it ends with the pipe to it, even after a kill -9. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { NodeError } from '../common/errors.ts';
@@ -35,13 +35,20 @@ const OUTPUT_KEPT = 2_000;
 
 /**
  * The shell waits for anvil and, beside it, for the end of its own input, which comes when this process ends in any way.
- * Then anvil gets a SIGTERM and writes its state.
+ * Then anvil gets a SIGTERM and writes its state. The marker file is there until that is done.
  */
-const KEEPER =
-  'exec 3<&0; "$@" </dev/null 3<&- & pid=$!; { cat <&3 >/dev/null; kill -TERM $pid; } 2>/dev/null & wait $pid';
+const KEEPER = [
+  'marker=$1; shift; exec 3<&0',
+  '"$@" </dev/null 3<&- & pid=$!',
+  '{ cat <&3 >/dev/null; kill -TERM $pid; } 2>/dev/null &',
+  'wait $pid',
+  'rm -f "$marker"',
+].join('\n');
 
 /** @throws NodeError ANVIL_MISSING, ANVIL_FAILED */
 export async function startAnvil({ port, stateFile, args = [] }: AnvilOptions): Promise<Anvil> {
+  const marker = stateFile === undefined ? '' : `${stateFile}.running`;
+  if (marker !== '') await earlierOneEnded(marker);
   const chosen = await usablePort(port);
   const options = [
     ['--host', HOST],
@@ -53,7 +60,9 @@ export async function startAnvil({ port, stateFile, args = [] }: AnvilOptions): 
     args,
   ].flat();
   // Its own process group: Ctrl-C is for the node, which ends anvil when it needs it no more.
-  const child = spawn('sh', ['-c', KEEPER, 'anvil', anvilBinary(), ...options], {
+  const binary = anvilBinary();
+  if (marker !== '') writeFileSync(marker, '');
+  const child = spawn('sh', ['-c', KEEPER, 'anvil', marker, binary, ...options], {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   });
@@ -115,6 +124,13 @@ function anvilBinary(): string {
     `anvil for ${process.platform}-${process.arch} is not installed (${name}): run npm ci with development and optional packages, or set general_l1_rpc_url to an L1 of your own`,
     { code: L1ErrorCode.anvilMissing },
   );
+}
+
+/** After a kill -9 of the node, its anvil may still be writing the state. A marker that stays is that of a power cut. */
+async function earlierOneEnded(marker: string): Promise<void> {
+  const deadline = Date.now() + STOP_LIMIT_MS;
+  while (existsSync(marker) && Date.now() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
 }
 
 /** The port itself, once nobody listens there; a free one for 0. */

@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import {
   type Abi,
   type Address,
@@ -37,6 +38,7 @@ const OPERATOR_INDEXES = { commit: 1, prove: 2, execute: 3 } as const;
 
 const DEPLOYMENT_FILE = 'deployment.json';
 const STATE_FILE = 'anvil.json';
+const LOCK_FILE = 'lock';
 
 type ContractName =
   'Bridgehub' | 'ChainTypeManager' | 'L1AssetRouter' | 'MessageRoot' | 'ValidatorTimelock' | 'ZKChain';
@@ -108,12 +110,25 @@ export async function startDevelopmentL1(options: {
 }): Promise<DevelopmentL1> {
   const { path, port, chainId, signal } = options;
   mkdirSync(path, { recursive: true });
-  const anvil = await startAnvil({ port, stateFile: join(path, STATE_FILE) });
+  const lock = lockFolder(path);
+  const file = join(path, DEPLOYMENT_FILE);
+  const started = await startAnvil({ port, stateFile: join(path, STATE_FILE) }).catch((error: unknown) => {
+    lock.close();
+    throw error;
+  });
+  const anvil: Anvil = {
+    ...started,
+    async stop() {
+      await started.stop();
+      if (lock.isOpen) lock.close();
+    },
+  };
   try {
     const client = createL1Client({ url: anvil.url, signal });
-    const known = readDeployment(join(path, DEPLOYMENT_FILE), chainId);
+    const known = readDeployment(file, chainId);
     if (known !== undefined) {
       if ((await client.getCode({ address: known.bridgehub })) === undefined) throw wasReset(path, known.bridgehub);
+      writeDeployment(file, { url: anvil.url, chainId, deployed: known });
       return { ...known, url: anvil.url, anvil };
     }
     const wallet = developmentWallet(anvil.url);
@@ -126,7 +141,7 @@ export async function startDevelopmentL1(options: {
       value: RICH_ACCOUNT_WEI,
       refundRecipient: RICH_L2_ACCOUNT,
     });
-    writeDeployment(join(path, DEPLOYMENT_FILE), chainId, deployed);
+    writeDeployment(file, { url: anvil.url, chainId, deployed });
     return { ...deployed, url: anvil.url, anvil };
   } catch (error) {
     await anvil.stop();
@@ -280,13 +295,26 @@ function wasReset(path: string, bridgehub: Address): NodeError {
   );
 }
 
-function readDeployment(file: string, chainId: bigint): DeployedL1 | undefined {
+interface DeploymentFile {
+  /** Where it answers, while it runs. */
+  readonly url: string;
+  readonly chains: Readonly<Record<string, DeployedL1>>;
+}
+
+/** Where the development L1 of that folder answers, while it runs; undefined: there is none. */
+export function developmentL1Url(path: string): string | undefined {
+  return readDeploymentFile(join(path, DEPLOYMENT_FILE))?.url;
+}
+
+function readDeploymentFile(file: string): DeploymentFile | undefined {
   if (!existsSync(file)) return undefined;
-  const { chains } = JSON.parse(readFileSync(file, 'utf8')) as {
-    readonly chains: Readonly<Record<string, DeployedL1>>;
-  };
-  const found = chains[chainId.toString()];
-  if (found !== undefined) return found;
+  return JSON.parse(readFileSync(file, 'utf8')) as DeploymentFile; // written below, whole or not at all
+}
+
+function readDeployment(file: string, chainId: bigint): DeployedL1 | undefined {
+  const chains = readDeploymentFile(file)?.chains;
+  const found = chains?.[chainId.toString()];
+  if (chains === undefined || found !== undefined) return found;
   throw new NodeError(
     'fatal',
     `the development L1 has chain ${Object.keys(chains).join(', ')}, not ${chainId}: set genesis_chain_id back, or begin anew with npm run reset`,
@@ -294,8 +322,29 @@ function readDeployment(file: string, chainId: bigint): DeployedL1 | undefined {
   );
 }
 
-/** Written whole or not at all. */
-function writeDeployment(file: string, chainId: bigint, deployed: DeployedL1): void {
-  writeFileSync(`${file}.new`, `${JSON.stringify({ chains: { [chainId.toString()]: deployed } }, undefined, 2)}\n`);
+/** Whole or not at all. */
+function writeDeployment(
+  file: string,
+  { url, chainId, deployed }: { readonly url: string; readonly chainId: bigint; readonly deployed: DeployedL1 },
+): void {
+  const content: DeploymentFile = { url, chains: { [chainId.toString()]: deployed } };
+  writeFileSync(`${file}.new`, `${JSON.stringify(content, undefined, 2)}\n`);
   renameSync(`${file}.new`, file);
+}
+
+/** Two anvils would write the same state. The lock goes with the process. */
+function lockFolder(path: string): DatabaseSync {
+  const database = new DatabaseSync(join(path, LOCK_FILE));
+  try {
+    database.exec('PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE');
+    return database;
+  } catch (error) {
+    database.close();
+    throw new NodeError(
+      'fatal',
+      `the development L1 in ${path} is in use: another npm start runs on this data folder, stop it first`,
+      { code: L1ErrorCode.anvilFailed },
+      { cause: error },
+    );
+  }
 }

@@ -69,8 +69,9 @@ export function isTransientL1Error(error: unknown): boolean {
       if (cause instanceof HttpRequestError)
         return cause.status === undefined || TRANSIENT_STATUS.includes(cause.status);
       if (cause instanceof TimeoutError || cause instanceof LimitExceededRpcError) return true;
-      if (cause instanceof RpcRequestError) return cause.code === INTERNAL_ERROR || RATE_LIMIT.test(cause.details);
-      return false;
+      if (!(cause instanceof RpcRequestError)) return false;
+      if (cause.status !== undefined && TRANSIENT_STATUS.includes(cause.status)) return true;
+      return cause.code === INTERNAL_ERROR || RATE_LIMIT.test(cause.details);
     }) !== null
   );
 }

@@ -27,6 +27,7 @@ const LEAF_ENTRY = HASH_BYTES + U48_BYTES;
 const INNER_ENTRY = HASH_BYTES + 2 * U48_BYTES;
 const LEAF_ENTRIES_MAX = 32;
 const INNER_ENTRIES_MAX = 64;
+const VISITS_BETWEEN_TURNS = 512;
 
 export function isLeafPage(page: Bytes): boolean {
   return page[0] === KIND_LEAF;
@@ -156,17 +157,18 @@ export async function locateKeys(
   await loadPages(tx, cache, visits);
   while (visits[0] !== undefined && !isLeafPage(visits[0].page.bytes)) {
     const below: PageVisit[] = [];
-    for (const visit of visits) {
+    for (const [i, visit] of visits.entries()) {
       visitChildren(visit, keys, below);
+      if (i % VISITS_BETWEEN_TURNS === 0) await turns.due();
     }
-    await turns.due();
     await loadPages(tx, cache, below);
     visits = below;
   }
   const indices = new Float64Array(keys.length);
   const predecessors = new Float64Array(keys.length);
   const pages: VisitedPage[] = [];
-  for (const { page, from, to } of visits) {
+  for (const [visit, { page, from, to }] of visits.entries()) {
+    if (visit % VISITS_BETWEEN_TURNS === 0) await turns.due();
     for (let i = from; i < to; i++) {
       const key = keys[i] ?? MISSING;
       const at = lastNotAbove(page.bytes, key);
@@ -177,7 +179,6 @@ export async function locateKeys(
       pages.push(page);
     }
   }
-  await turns.due();
   return { indices, predecessors, pages };
 }
 

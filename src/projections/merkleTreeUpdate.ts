@@ -6,7 +6,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import { MAX_GUARD_KEY, requireDataKey, type TreeLeaf, type TreeWrite } from '../protocol/stateTree.ts';
 import type { PageCache } from './merkleTreeCache.ts';
 import { rootAbove } from './merkleTreeHash.ts';
-import { insertKeys, locateKeys, type NewKey } from './merkleTreeIndex.ts';
+import { insertKeys, locateKeys, type LocatedKeys, type NewKey } from './merkleTreeIndex.ts';
 import {
   childCount,
   childrenOf,
@@ -34,6 +34,7 @@ export interface TreeCaches {
 export type TreeShape = Pick<VersionRecord, 'leafCount' | 'topVersion'>;
 
 const PAGES_BETWEEN_TURNS = 64;
+const WRITES_BETWEEN_TURNS = 1_024;
 
 /** Of the tree before its first version: nothing is stored, the guards count as leaves. */
 export const GUARDS_ONLY: TreeShape = { leafCount: 2, topVersion: 0 };
@@ -113,48 +114,64 @@ export async function applyVersion(
   const sorted = sortWrites(options.writes);
   await turns.due();
   const located = await locateKeys(tx, caches.index, sorted.keys, turns);
-  const { indices, predecessors, pages } = located;
+  const { indices, predecessors } = located;
   const newLeaves = allocate(sorted, indices, before.leafCount);
   const leafCount = before.leafCount + newLeaves.length;
   const update = new PagesUpdate(tx, caches.pages, { before, leafCount, version: options.version, turns });
   await update.load(touchedPages({ indices, predecessors, firstNew: before.leafCount, leafCount }));
-  const added: NewKey[] = [];
   const newIndices = new Float64Array(sorted.keys.length);
   newLeaves.forEach((at, i) => (newIndices[at] = before.leafCount + i));
-  for (let at = 0; at < sorted.keys.length;) {
-    const value = sorted.values[at];
-    const key = sorted.keys[at];
-    const index = indices[at] ?? -1;
-    if (value === undefined || key === undefined) break;
-    if (index >= 0) {
-      update.setValue(index, value);
-      at += 1;
-      continue;
-    }
-    // A run of new keys between the same two old ones.
-    const predecessor = predecessors[at] ?? 0;
-    const successor = update.next(predecessor);
-    update.setNext(predecessor, newIndices[at] ?? 0);
-    for (; at < sorted.keys.length && (indices[at] ?? 0) < 0 && predecessors[at] === predecessor; at++) {
-      const following = at + 1;
-      const isLast =
-        following === sorted.keys.length || (indices[following] ?? 0) >= 0 || predecessors[following] !== predecessor;
-      const own = newIndices[at] ?? 0;
-      const page = pages[at];
-      assert(page !== undefined, 'a new key has no page in the index');
-      const leafKey = new Uint8Array(sorted.keys[at] ?? key);
-      const next = isLast ? successor : (newIndices[following] ?? 0);
-      update.addLeaf(own, { key: leafKey, value: sorted.values[at] ?? value, next });
-      added.push({ key: leafKey, index: own, page });
-    }
-  }
-  await turns.due();
+  const added = await changeLeaves(update, { sorted, located, newIndices, turns });
   if (added.length > 0) {
     const size = decodeIndexSize(await tx.get(INDEX_SIZE_KEY));
     const grown = insertKeys(tx, caches.index, added, size);
     if (grown !== size) tx.put(INDEX_SIZE_KEY, encodeIndexSize(grown));
+    await turns.due();
   }
   return update.finish();
+}
+
+/** Sets values, adds the new leaves and links them in, by ascending key. Gives the new keys in that order. */
+async function changeLeaves(
+  update: PagesUpdate,
+  work: {
+    readonly sorted: SortedWrites;
+    readonly located: LocatedKeys;
+    /** Leaf indices of new keys, by their place in the sorted writes. */
+    readonly newIndices: Float64Array;
+    readonly turns: Turns;
+  },
+): Promise<readonly NewKey[]> {
+  const { sorted, located, newIndices, turns } = work;
+  const { indices, predecessors, pages } = located;
+  const added: NewKey[] = [];
+  let successor = 0;
+  for (const [at, value] of sorted.values.entries()) {
+    if (at % WRITES_BETWEEN_TURNS === 0) await turns.due();
+    const index = indices[at] ?? 0;
+    if (index >= 0) {
+      update.setValue(index, value);
+      continue;
+    }
+    const predecessor = predecessors[at] ?? 0;
+    const own = newIndices[at] ?? 0;
+    // New keys between the same two old ones are a run: the old one before it links to the first.
+    if (!isSameRun(located, at - 1, predecessor)) {
+      successor = update.next(predecessor);
+      update.setNext(predecessor, own);
+    }
+    const next = isSameRun(located, at + 1, predecessor) ? (newIndices[at + 1] ?? 0) : successor;
+    const key = new Uint8Array(sorted.keys[at] ?? MAX_GUARD_KEY);
+    const page = pages[at];
+    assert(page !== undefined, 'a new key has no page in the index');
+    update.addLeaf(own, { key, value, next });
+    added.push({ key, index: own, page });
+  }
+  return added;
+}
+
+function isSameRun({ indices, predecessors }: LocatedKeys, at: number, predecessor: number): boolean {
+  return (indices[at] ?? 0) < 0 && predecessors[at] === predecessor;
 }
 
 /** Positions in the sorted writes of the new keys, in the order of their leaves. */

@@ -16,9 +16,10 @@ import { ABSENT } from '../vm/loadedState.ts';
 import { Simulation } from '../vm/simulation.ts';
 import type { BlockOverrides, SimulatedCall, SimulationResult, StateAtBlock } from './backend.ts';
 import { CallState, PreimageCache } from './callState.ts';
-import { blockNotFound, invalidArgument } from './errors.ts';
+import { blockNotFound } from './errors.ts';
 import type { RunOutcome } from './gasEstimate.ts';
 import { estimateGas } from './gasEstimate.ts';
+import { overriddenRules } from './precompileOverrides.ts';
 
 export interface SimulatorOptions {
   readonly state: StateAtBlock;
@@ -44,7 +45,7 @@ export interface SimulatorOptions {
 }
 
 export interface Simulator {
-  /** Errors: CALL_TIMEOUT, CALL_QUEUE_FULL; `block not found` when there is no context of the block; -32602 for a moved precompile. */
+  /** Errors: CALL_TIMEOUT, CALL_QUEUE_FULL; `block not found` when there is no context of the block; -32602 for a precompile that cannot move. */
   simulate(call: SimulatedCall): Promise<SimulationResult>;
 }
 
@@ -199,10 +200,7 @@ export function createSimulator(options: SimulatorOptions): Simulator {
     const ownContext = await options.blockContext(call.blockNumber);
     if (ownContext === undefined) throw blockNotFound();
     const { blockOverrides, stateOverrides, blockNumber } = call;
-    if (stateOverrides.some(({ movePrecompileTo }) => movePrecompileTo !== undefined)) {
-      // The machine knows precompiles by their address only; ignoring the move would answer something else.
-      throw invalidArgument('state override movePrecompileToAddress is not supported');
-    }
+    const evmRules = overriddenRules(stateOverrides);
     const context = overriddenContext(ownContext, blockOverrides);
     const view = new CallState({ state, blockNumber, overrides: stateOverrides, cache });
     await view.load(firstKeys(call, context));
@@ -225,6 +223,7 @@ export function createSimulator(options: SimulatorOptions): Simulator {
           accessList,
         },
         ...(blockOverrides.prevRandao === undefined ? {} : { prevRandao: blockOverrides.prevRandao }),
+        ...(evmRules === undefined ? {} : { evmRules }),
         ...(options.turnBudget === undefined ? {} : { turnBudget: options.turnBudget }),
       });
       return drive(call, simulation, view, deadline);

@@ -164,74 +164,80 @@ process.on('unhandledRejection', (error) => {
   if (handleStrayError?.(error) !== true) fail(error);
 });
 
-try {
-  const log = await openLog(config, {
-    logger: logger.component('log'),
-    onAlarm: (code, facts) => logger.warn({ code, ...facts }, 'the log needs a look'),
-  });
-  handleStrayError = (error) => log.handleStrayError?.(error) ?? false;
-  const store = await openRocksStore(chainStorePath(config));
-  const chain = await Chain.open(chainSettings(config, data), {
-    log,
-    store,
-    l1Source: openL1Source(),
-    genesis: config.nodeRole === 'main' ? newGenesis : undefined,
-    checkBlock:
-      config.nodeRole === 'main'
-        ? undefined
-        : async (transactions, signal) => {
-            if (isL1Watched) await l1Queue?.check(transactions, signal);
-          },
-    async recoverSenders(raws) {
-      recovery ??= createRecovery();
-      const client = recovery;
-      return (await Promise.all(raws.map((raw) => client.recover(raw)))).map(({ sender }) => sender);
-    },
-    logger,
-    events,
-  });
-  const journal = {
-    readJournal: (fromIndex: number, limit: number, maxBytes: number) => chain.readJournal(fromIndex, limit, maxBytes),
-    journalEnd: () => chain.journalEnd(),
-    logId: () => chain.logId(),
-  };
-  const projectedHeights = projections.map(() => 0);
-  projections.forEach((port, i) => {
-    port.serve<JournalService>('journal', journal);
-    port.on<number>('projectedHeight', (height) => {
-      projectedHeights[i] = height;
-      chain.setProjectedHeight(Math.min(...projectedHeights));
+async function start(): Promise<void> {
+  try {
+    const log = await openLog(config, {
+      logger: logger.component('log'),
+      onAlarm: (code, facts) => logger.warn({ code, ...facts }, 'the log needs a look'),
     });
-  });
-  const state = {
-    readStateAt: (keys: readonly MissingKey[], height: number) => chain.readStateAt(keys, height),
-    blockContext: (height: number) => chain.blockContext(height),
-  };
-  rpc.serve<StateService>('state', state);
-  main.serve<StateService>('state', state);
-  onGenesis = (entry) => void watchL1(entry, chain).catch(fail);
-  main.serve<L1QueueService>('l1Queue', {
-    add(requests) {
-      assert(l1Queue !== undefined, 'L1 requests for a node without L1');
-      return l1Queue.add(requests.map((raw) => decodeTransaction(raw)).filter(isL1Transaction));
-    },
-    hasRoom: () => l1Queue?.hasRoom() ?? false,
-    truncate: (fromId) => l1Queue?.truncate(fromId),
-  });
-  main.serve<ChainService>('chain', {
-    l1Status: () => (isL1Watched ? l1Queue?.status : undefined),
-    submit: (raw, sender) => chain.submit(raw, sender),
-    pendingNonce: (address) => chain.pendingNonce(address),
-    poolTransaction: (hash) => chain.poolTransaction(hash),
-    status: () => chain.status(),
-    async stop(limitMs) {
-      await chain.stop(limitMs);
-      await recovery?.close();
-    },
-  });
-  for (const port of projections) port.emit('journalEnd', chain.journalEnd());
-  chain.start();
-  main.emit('ready', undefined);
-} catch (error) {
-  fail(error);
+    handleStrayError = (error) => log.handleStrayError?.(error) ?? false;
+    const store = await openRocksStore(chainStorePath(config));
+    const chain = await Chain.open(chainSettings(config, data), {
+      log,
+      store,
+      l1Source: openL1Source(),
+      genesis: config.nodeRole === 'main' ? newGenesis : undefined,
+      checkBlock:
+        config.nodeRole === 'main'
+          ? undefined
+          : async (transactions, signal) => {
+              if (isL1Watched) await l1Queue?.check(transactions, signal);
+            },
+      async recoverSenders(raws) {
+        recovery ??= createRecovery();
+        const client = recovery;
+        return (await Promise.all(raws.map((raw) => client.recover(raw)))).map(({ sender }) => sender);
+      },
+      logger,
+      events,
+    });
+    const journal = {
+      readJournal: (fromIndex: number, limit: number, maxBytes: number) =>
+        chain.readJournal(fromIndex, limit, maxBytes),
+      journalEnd: () => chain.journalEnd(),
+      logId: () => chain.logId(),
+    };
+    const projectedHeights = projections.map(() => 0);
+    projections.forEach((port, i) => {
+      port.serve<JournalService>('journal', journal);
+      port.on<number>('projectedHeight', (height) => {
+        projectedHeights[i] = height;
+        chain.setProjectedHeight(Math.min(...projectedHeights));
+      });
+    });
+    const state = {
+      readStateAt: (keys: readonly MissingKey[], height: number) => chain.readStateAt(keys, height),
+      blockContext: (height: number) => chain.blockContext(height),
+    };
+    rpc.serve<StateService>('state', state);
+    main.serve<StateService>('state', state);
+    onGenesis = (entry) => void watchL1(entry, chain).catch(fail);
+    main.serve<L1QueueService>('l1Queue', {
+      add(requests) {
+        assert(l1Queue !== undefined, 'L1 requests for a node without L1');
+        return l1Queue.add(requests.map((raw) => decodeTransaction(raw)).filter(isL1Transaction));
+      },
+      hasRoom: () => l1Queue?.hasRoom() ?? false,
+      truncate: (fromId) => l1Queue?.truncate(fromId),
+    });
+    main.serve<ChainService>('chain', {
+      l1Status: () => (isL1Watched ? l1Queue?.status : undefined),
+      submit: (raw, sender) => chain.submit(raw, sender),
+      pendingNonce: (address) => chain.pendingNonce(address),
+      poolTransaction: (hash) => chain.poolTransaction(hash),
+      status: () => chain.status(),
+      async stop(limitMs) {
+        await chain.stop(limitMs);
+        await recovery?.close();
+      },
+    });
+    for (const port of projections) port.emit('journalEnd', chain.journalEnd());
+    chain.start();
+    main.emit('ready', undefined);
+  } catch (error) {
+    fail(error);
+  }
 }
+
+// No await at the top of a worker's module: an exit of the process in the moment in which it ends crashes V8.
+void start();

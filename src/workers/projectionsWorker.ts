@@ -2,4 +2,5 @@
 import { merkleTree, projections } from '../projections/index.ts';
 import { hostProjections } from './projectionHost.ts';
 
-await hostProjections(projections.filter((projection) => projection !== merkleTree));
+// Not awaited: see chainWorker.ts.
+void hostProjections(projections.filter((projection) => projection !== merkleTree));

@@ -2,4 +2,5 @@
 import { merkleTree } from '../projections/index.ts';
 import { hostProjections } from './projectionHost.ts';
 
-await hostProjections([merkleTree]);
+// Not awaited: see chainWorker.ts.
+void hostProjections([merkleTree]);

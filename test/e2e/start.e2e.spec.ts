@@ -30,6 +30,7 @@ function environment(dataPath: string, ports: NodePorts): Record<string, string>
     rpc_address: `127.0.0.1:${ports.rpc}`,
     status_server_address: `127.0.0.1:${ports.status}`,
     general_prometheus_port: String(ports.metrics),
+    development_l1_port: '0',
   };
 }
 

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
+import { getAddress } from 'viem';
 import { concatBytes, fromHex, toHex } from '../../src/common/bytes.ts';
 import { loadDevelopmentGenesis } from '../../src/genesis/developmentGenesis.ts';
 import { developmentUpgrade } from '../../src/genesis/developmentUpgrade.ts';
@@ -41,7 +42,13 @@ describe('discovery on L1', function () {
     const chain = await discover(deployed.bridgehub);
     assert.deepEqual(
       [chain.l1ChainId, chain.diamond, chain.chainTypeManager, chain.validatorTimelock, chain.pubdataMode],
-      [31_337n, deployed.diamond, deployed.chainTypeManager, deployed.validatorTimelock, 'rollup'],
+      [
+        31_337n,
+        deployed.diamond,
+        getAddress(deployed.chainTypeManager),
+        getAddress(deployed.validatorTimelock),
+        'rollup',
+      ],
     );
     assert.deepEqual(chain.batches, { committed: 0n, proved: 0n, executed: 0n });
     checkGenesisBatch(chain, genesis.input.genesisRoot);

@@ -26,7 +26,7 @@ describe('L1 client', () => {
       requests += 1;
       const answer = answers.shift() ?? { result: { number: '0x5', hash: HASH } };
       response.statusCode = 'status' in answer ? answer.status : 200;
-      response.setHeader('content-type', 'application/json');
+      response.setHeader('content-type', 'status' in answer ? 'text/plain' : 'application/json');
       response.end('status' in answer ? '' : JSON.stringify({ jsonrpc: '2.0', id: 1, ...answer }));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -211,13 +211,46 @@ describe('simulator', () => {
     assert.equal(returned(await aSimulator().simulate(aCall())), wordOf(77));
   });
 
-  it('refuses to move precompiles instead of ignoring it', async () => {
-    const stateOverrides = [{ address: anAddress(1), movePrecompileTo: anAddress(0x123) }];
-    const error: unknown = await aSimulator()
-      .simulate(aCall({ stateOverrides }))
-      .catch((thrown: unknown) => thrown);
-    assert.equal(asRpcError(error)?.rpcCode, -32602);
-    assert.match(asRpcError(error)?.message ?? '', /movePrecompileToAddress/);
+  it('moves precompiles, and lets code take their place', async () => {
+    const IDENTITY = anAddress(4);
+    const MOVED = anAddress(0x123);
+    const input = fromHex('c0ffee');
+    const at = async (to: Bytes, ...stateOverrides: SimulatedCall['stateOverrides']) =>
+      returned(await aSimulator().simulate(aCall({ to, input, stateOverrides })));
+    const move = { address: IDENTITY, movePrecompileTo: MOVED };
+    assert.equal(await at(IDENTITY), '0xc0ffee');
+    assert.equal(await at(MOVED, move), '0xc0ffee');
+    assert.equal(await at(IDENTITY, move), '0x');
+    assert.equal(await at(IDENTITY, { ...move, code: fromHex(RETURN_42) }), wordOf(42));
+    assert.equal(await at(MOVED, { ...move, code: fromHex(RETURN_42) }), '0xc0ffee');
+    assert.equal(await at(IDENTITY, { address: IDENTITY, code: fromHex(RETURN_42) }), wordOf(42));
+    // Not a change of the code.
+    assert.equal(await at(IDENTITY, { address: IDENTITY, balance: 1n }), '0xc0ffee');
+    // Another precompile takes its place.
+    assert.equal(
+      await at(anAddress(2), { ...move, movePrecompileTo: anAddress(2) }, { address: ALICE, nonce: 1n }),
+      '0xc0ffee',
+    );
+    // A contract finds it where it is: STATICCALL(gas, MOVED, 0, 0, 0, 0), RETURNDATASIZE.
+    withCode(`${'5f'.repeat(2)}60205f6101235afa${returning('3d')}`);
+    assert.equal(await at(TARGET, move), wordOf(32));
+    assert.equal(await at(TARGET), wordOf(0));
+  });
+
+  it('refuses moves that make no sense', async () => {
+    const message = async (...stateOverrides: SimulatedCall['stateOverrides']): Promise<string | undefined> => {
+      const error: unknown = await aSimulator()
+        .simulate(aCall({ stateOverrides }))
+        .catch((thrown: unknown) => thrown);
+      assert.equal(asRpcError(error)?.rpcCode, -32602);
+      return asRpcError(error)?.message;
+    };
+    const MOVED = anAddress(0x123);
+    assert.match((await message({ address: TARGET, movePrecompileTo: MOVED })) ?? '', /is not a precompile/);
+    const move = { address: anAddress(1), movePrecompileTo: MOVED };
+    assert.match((await message(move, { address: MOVED, balance: 1n })) ?? '', /already overridden/);
+    assert.match((await message(move, { ...move, address: anAddress(2) })) ?? '', /already overridden/);
+    assert.match((await message({ ...move, movePrecompileTo: anAddress(1) })) ?? '', /already overridden/);
   });
 
   it('estimates enough and not much more', async () => {
