@@ -52,6 +52,7 @@ import type { ChainWorkerData, ProjectionsWorkerData, RpcWorkerData } from './wo
 const STATUS_EVERY_MS = 250;
 const DRAIN_LIMIT_MS = 15_000;
 const RPC_CLOSE_LIMIT_MS = 5_000;
+const THREAD_START_LIMIT_MS = 5_000;
 const GENESIS_SCHEMA = 1;
 /** Those that RPC reads: `latest` waits for them alone. */
 const RPC_PROJECTIONS = ['repositories'] as const;
@@ -105,10 +106,13 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
   shutdown.onClose('status', () => statusServer.close());
 
   const l1 = await openL1({ config, logger, shutdown, metrics });
+  const starting: Promise<unknown>[] = [];
   const threads = startThreads({ config, nodeVersion, nodeId, bootId: systemRandom(16) }, (error) => {
     view.stoppedReading(error);
-    shutdown.end(error);
+    // An exit while a thread evaluates its modules crashes V8: the exit code would be lost.
+    void settledWithin(starting, THREAD_START_LIMIT_MS).then(() => shutdown.end(error));
   });
+  starting.push(threads.started);
   const chain = threads.chain.remote<ChainService>('chain');
   shutdown.onClose('threads', async () => {
     for (const port of threads.projectionPorts)
@@ -150,6 +154,7 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
   let rpcPort = 0;
   if (config.rpcEnabled) {
     const recovery = createRecovery();
+    starting.push(recovery.whenStarted());
     shutdown.onClose('recovery', () => recovery.close());
     const backend = createBackend({
       config,
@@ -339,6 +344,8 @@ interface Threads {
   readonly chainReady: Promise<void>;
   readonly projectionsReady: Promise<void>;
   readonly rpcReady: Promise<void>;
+  /** Resolves when each has said that it is ready, or has failed. */
+  readonly started: Promise<unknown>;
   end(): Promise<void>;
 }
 
@@ -358,6 +365,7 @@ function startThreads(
   const treeChannel = config.projectionMerkleTreeEnabled ? new MessageChannel() : undefined;
   const rpcChannel = new MessageChannel();
   const workers: Worker[] = [];
+  const readies: Promise<void>[] = [];
   let isEnding = false;
 
   const start = (
@@ -378,6 +386,7 @@ function startThreads(
     };
     // Whoever waits for it hears of it; nobody has to.
     ready.promise.catch(() => undefined);
+    readies.push(ready.promise);
     port.on('ready', () => ready.resolve());
     port.onError('fatal', failed);
     worker.on('error', (error) =>
@@ -424,11 +433,21 @@ function startThreads(
     chainReady: chain.ready,
     projectionsReady: Promise.all([projections.ready, tree?.ready]).then(() => undefined),
     rpcReady: rpc.ready,
+    started: Promise.allSettled(readies),
     async end() {
       isEnding = true;
+      await settledWithin(readies, THREAD_START_LIMIT_MS);
       await Promise.all(workers.map((worker) => worker.terminate()));
     },
   };
+}
+
+/** Resolves when all are settled, or the time is over. */
+async function settledWithin(promises: readonly Promise<unknown>[], limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
+  await Promise.race([Promise.allSettled(promises), late]);
+  clearTimeout(timer);
 }
 
 function listenToThreads({

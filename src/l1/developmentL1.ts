@@ -251,8 +251,9 @@ export async function deployContract(
   const { abi, initCode } = developmentContract(name);
   const hash = await wallet.deployContract({ abi, bytecode: initCode, args });
   const receipt = await client.waitForTransactionReceipt({ hash, pollingInterval: 10 });
-  if (receipt.status !== 'success' || receipt.contractAddress == null) throw deployFailed(name);
-  return receipt.contractAddress;
+  const { status, contractAddress } = receipt;
+  if (status !== 'success' || contractAddress === null || contractAddress === undefined) throw deployFailed(name);
+  return contractAddress;
 }
 
 async function send(

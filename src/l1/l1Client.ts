@@ -41,8 +41,7 @@ const RATE_LIMIT = /rate limit|too many requests|exceeded .*(quota|capacity|limi
 export function createL1Client({ url, signal, timeoutMs = REQUEST_TIMEOUT_MS }: L1ClientOptions): L1Client {
   const settings = { retryCount: 0, timeout: timeoutMs };
   const transport = /^wss?:/.test(url) ? webSocket(url, settings) : http(url, settings);
-  const { request } = transport({ retryCount: 0 });
-  const send = request as EIP1193RequestFn; // the two transports differ in what else they carry
+  const { request: send } = transport({ retryCount: 0 });
   return createPublicClient({
     cacheTime: 0,
     transport: custom(
@@ -78,7 +77,7 @@ export function isTransientL1Error(error: unknown): boolean {
 
 /** An error of L1 for those who decide by kind: one that passed all retries may still pass later. */
 export function toL1Error(what: string, error: unknown): NodeError {
-  if (error instanceof NodeError) return error;
+  if (error instanceof NodeError) return error as NodeError; // instanceof forgets the type parameter
   const text = error instanceof BaseError ? error.shortMessage : errorText(error);
   return new NodeError('retryable', `${what}: ${text}`, { code: L1ErrorCode.unreachable }, { cause: error });
 }
@@ -120,7 +119,7 @@ export function createL1Reader(client: L1Client, diamond: Address): L1Reader {
           method: 'eth_getBlockByNumber',
           params: [`0x${number.toString(16)}`, false],
         });
-        return block?.hash == null ? undefined : { number, hash: fromHex(block.hash) };
+        return block === null || block.hash === null ? undefined : { number, hash: fromHex(block.hash) };
       }),
     priorityRequests: ({ from, to }) =>
       guarded(`the priority requests in blocks ${from} to ${to}`, async () => {

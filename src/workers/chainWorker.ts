@@ -239,5 +239,5 @@ async function start(): Promise<void> {
   }
 }
 
-// No await at the top of a worker's module: an exit of the process in the moment in which it ends crashes V8.
+// Not awaited: while a module of a worker is evaluated, an exit of the process crashes V8.
 void start();

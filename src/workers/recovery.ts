@@ -27,6 +27,8 @@ export interface Recovery {
    *   (retryable), RECOVERY_WORKER_FAILED (invariant)
    */
   recover(raw: Bytes): Promise<RecoveredSender>;
+  /** Resolves when every worker has begun to work, or will never. */
+  whenStarted(): Promise<void>;
   /** Ends the workers; what still waits is rejected with RECOVERY_CLOSED. */
   close(): Promise<void>;
 }
@@ -41,8 +43,12 @@ interface Job {
   readonly reject: (error: Error) => void;
 }
 
+/** Of a request without transactions: its answer says that the worker has begun. */
+const GREETING_ID = 0;
+
 interface WorkerSlot {
   readonly worker: Worker;
+  readonly started: PromiseWithResolvers<void>;
   readonly batches: Map<number, readonly Job[]>;
 }
 
@@ -106,17 +112,24 @@ class RecoveryClient implements Recovery {
     return promise;
   }
 
+  async whenStarted(): Promise<void> {
+    await Promise.all(this.#slots.map(({ started }) => started.promise));
+  }
+
   async close(): Promise<void> {
     this.#fail(
       new NodeError('retryable', 'the node is stopping; signatures are no longer checked', { code: 'RECOVERY_CLOSED' }),
     );
+    // Ended while its modules are evaluated, a thread takes the process with it.
+    await this.whenStarted();
     await Promise.all(this.#slots.map(({ worker }) => worker.terminate()));
   }
 
   #startWorker(): WorkerSlot {
     const worker = new Worker(new URL('./recoveryWorker.ts', import.meta.url));
-    const slot: WorkerSlot = { worker, batches: new Map() };
+    const slot: WorkerSlot = { worker, started: Promise.withResolvers(), batches: new Map() };
     const failed = (cause: unknown): void => {
+      slot.started.resolve();
       const facts = { code: 'RECOVERY_WORKER_FAILED' };
       this.#fail(new NodeError('invariant', 'a signature recovery worker ended; restart the node', facts, { cause }));
     };
@@ -124,6 +137,8 @@ class RecoveryClient implements Recovery {
     worker.on('error', failed);
     worker.on('messageerror', failed);
     worker.on('exit', (exitCode) => failed(new Error(`exit code ${exitCode}`)));
+    const greeting: RecoveryRequest = { id: GREETING_ID, bytes: new Uint8Array(0), lengths: [] };
+    worker.postMessage(greeting);
     return slot;
   }
 
@@ -170,6 +185,7 @@ class RecoveryClient implements Recovery {
   }
 
   #receive(slot: WorkerSlot, { id, senders, failures }: RecoveryAnswer): void {
+    if (id === GREETING_ID) return slot.started.resolve();
     const jobs = slot.batches.get(id) ?? [];
     slot.batches.delete(id);
     const failureAt = new Map(failures.map((failure) => [failure.index, failure]));

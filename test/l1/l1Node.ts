@@ -53,15 +53,16 @@ export async function signedDeposit(
   { l1, deployed }: Pick<L1Node, 'l1' | 'deployed'>,
   to: Address,
   value: bigint,
-  key: Hex = generatePrivateKey(),
+  more: Partial<Deposit> = {},
 ): Promise<{ readonly raw: Hex; readonly from: Address }> {
-  const account = privateKeyToAccount(key);
+  const account = privateKeyToAccount(generatePrivateKey());
   await l1.test.setBalance({ address: account.address, value: parseEther('1000') });
   const { transaction } = await depositTransaction(l1.client, {
     bridgehub: deployed.bridgehub,
     chainId: CHAIN_ID,
     to,
     value,
+    ...more,
   });
   const wallet = createWalletClient({ account, chain: l1.wallet.chain, transport: http(l1.url) });
   const raw = await wallet.signTransaction({
