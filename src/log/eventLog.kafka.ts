@@ -57,6 +57,8 @@ const QUEUE_LIMIT_ENTRIES = 1_024;
 const QUEUE_LIMIT_BYTES = 32 * 1024 * 1024;
 /** For one look at one entry. */
 const LOOK_TIMEOUT_MS = 15_000;
+/** A broker that has just started loads its group coordinator for some seconds. */
+const LOOK_RETRIES = 10;
 /** How long an entry at or beyond the committed end is waited for: a foreign open transaction holds that end back. */
 const BEYOND_END_MS = 2_000;
 
@@ -197,7 +199,7 @@ export class KafkaEventLog implements EventLog {
     const consumer = createKafka(this.#options.connection, this.#logger).consumer({
       ...CONSUMER,
       groupId: randomGroup(this.#options.topic),
-      retry: { ...KAFKA_RETRY, restartOnFailure: async () => false },
+      retry: { ...KAFKA_RETRY, retries: LOOK_RETRIES, restartOnFailure: async () => false },
     });
     const { topic } = this.#options;
     try {
@@ -554,10 +556,14 @@ class KafkaReader {
     if (!isOld() && this.#expected >= Number(batch.highWatermark)) this.#announceEnd();
   }
 
-  /** Only once the group is joined: before, the client refuses or forgets it. */
+  /** Only once the group is joined: before, the client refuses or forgets it. It also refuses when it has just stopped. */
   #seek(): void {
-    if (this.#isJoined)
+    if (!this.#isJoined) return;
+    try {
       this.#consumer?.seek({ topic: this.#options.topic, partition: 0, offset: String(this.#expected) });
+    } catch (error) {
+      this.restart(`the client cannot seek: ${errorText(error)}`);
+    }
   }
 
   #deliver(entry: LogEntry): void {

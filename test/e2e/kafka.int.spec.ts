@@ -366,6 +366,9 @@ describe('topics of the log on Kafka', function () {
     kafka_topic_prefix: prefix,
     kafka_replication_factor: '1',
     kafka_min_insync_replicas: '1',
+    // Without L1, but with topics as in production.
+    development: 'true',
+    kafka_auto_create_topics: 'false',
   });
 
   it('are created once, with their Genesis, and verified', async () => {
@@ -386,11 +389,7 @@ describe('topics of the log on Kafka', function () {
     ]);
 
     // In production nothing is created at start: the node takes the Genesis that is there.
-    const node = new NodeProcess({
-      dataPath: data,
-      ports: await freeNodePorts(),
-      env: { ...env, development: 'false' },
-    });
+    const node = new NodeProcess({ dataPath: data, ports: await freeNodePorts(), env });
     node.start();
     await node.whenReady();
     await whenFunded(node.rpcUrl);
