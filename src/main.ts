@@ -102,7 +102,7 @@ nodeCommand(program, 'reset', 'delete the data of the development nodes', (optio
 nodeCommand(
   program,
   'deposit',
-  'send ether from L1 to an account on L2, and wait until it is there',
+  'send ether from L1 to an account on L2, and wait until it is there (environment deposit_private_key: the L1 account that pays; a development L1 needs none)',
   (options, _args, { to, amount, gasLimit }) =>
     depositCommand(options, {
       to: String(to),

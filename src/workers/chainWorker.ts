@@ -101,6 +101,9 @@ const l1Queue =
       });
 let isL1Watched = false;
 
+/** Genesis is written in schema 1 for ever (log-protocol 2). */
+const GENESIS_SCHEMA = 1;
+
 function openL1Source(): L1Source {
   if (config.nodeRole !== 'main') return l1Queue ?? NO_L1_SOURCE;
   return l1Queue ?? openDevelopmentL1Source({ path: join(config.generalRocksDbPath, 'developmentL1') });
@@ -117,30 +120,29 @@ function newGenesis(): Promise<GenesisEntry> {
   );
 }
 
-/** The log has a Genesis: it names the L1 to look at. */
-async function watchL1(entryBytes: Uint8Array, chain: Chain): Promise<void> {
-  const entry = decodeEntry(1, entryBytes);
-  assert(entry?.kind === 'Genesis', 'the accepted Genesis does not decode');
-  const hasL1 = !isZero(entry.bridgehub);
-  if (l1Queue === undefined) {
-    if (hasL1 && config.nodeRole === 'main')
-      throw new NodeError(
-        'fatal',
-        'the chain of this log has an L1, and this node was started without: set general_l1_rpc_url',
-        { code: 'L1_MISSING' },
-      );
-    return;
-  }
-  if (!hasL1) {
+/** Whether the chain of this log has an L1 that this node can look at. Throws before anything is built that does not fit. */
+function hasL1ToWatch({ bridgehub }: GenesisEntry): boolean {
+  const hasL1 = !isZero(bridgehub);
+  const isMain = config.nodeRole === 'main';
+  if (hasL1 && l1Queue === undefined && isMain)
+    throw new NodeError(
+      'fatal',
+      'the chain of this log has an L1, and this node was started without: set general_l1_rpc_url',
+      { code: 'L1_MISSING' },
+    );
+  if (!hasL1 && l1Queue !== undefined) {
     const what =
       'the chain of this log was begun without L1: unset general_l1_rpc_url, or begin a new one (development: npm run reset)';
-    if (config.nodeRole === 'main') throw new NodeError('fatal', what, { code: 'L1_NOT_OF_CHAIN' });
+    if (isMain) throw new NodeError('fatal', what, { code: 'L1_NOT_OF_CHAIN' });
     logger.warn(what);
-    return;
   }
-  isL1Watched = true;
+  return hasL1 && l1Queue !== undefined;
+}
+
+/** The log has a Genesis: it names the L1 to look at. */
+async function watchL1(queue: L1Queue, entry: GenesisEntry, chain: Chain): Promise<void> {
   const newest = await chain.newestPriorityTransaction();
-  const firstId = l1Queue.begin(chain.nextL1PriorityId(), newest);
+  const firstId = queue.begin(chain.nextL1PriorityId(), newest);
   const { chainId, l1ChainId, bridgehub, genesisRoot } = entry;
   main.emit('l1Watch', {
     chainId,
@@ -211,7 +213,12 @@ async function start(): Promise<void> {
     };
     rpc.serve<StateService>('state', state);
     main.serve<StateService>('state', state);
-    onGenesis = (entry) => void watchL1(entry, chain).catch(fail);
+    onGenesis = (entryBytes) => {
+      const entry = decodeEntry(GENESIS_SCHEMA, entryBytes);
+      assert(entry?.kind === 'Genesis', 'the accepted Genesis does not decode');
+      isL1Watched = hasL1ToWatch(entry);
+      if (isL1Watched && l1Queue !== undefined) watchL1(l1Queue, entry, chain).catch(fail);
+    };
     main.serve<L1QueueService>('l1Queue', {
       add(requests) {
         assert(l1Queue !== undefined, 'L1 requests for a node without L1');

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
 import { type Address, type Hex, decodeFunctionResult, encodeFunctionData, parseAbi, parseEther, toHex } from 'viem';
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { compileFolder } from '../../contracts/compile.ts';
 import { fromHex, toHex as bytesToHex } from '../../src/common/bytes.ts';
 import { developmentContract } from '../../src/l1/developmentL1.ts';
@@ -252,6 +253,12 @@ describe('deposits from L1', function () {
     const { status, value } = JSON.parse(stdout) as { status: string; value: string };
     assert.deepEqual([status, BigInt(value)], ['succeeded', parseEther('0.25')]);
     assert.equal(await balanceOf(url, to), parseEther('0.25'));
+    const key = generatePrivateKey();
+    const payer = privateKeyToAccount(key).address;
+    await l1Node.l1.test.setBalance({ address: payer, value: parseEther('10') });
+    const own = await runCommand(args, { ...env, deposit_private_key: key });
+    assert.equal(own.code, 0, own.stderr);
+    assert.equal(await l1Node.l1.client.getTransactionCount({ address: payer }), 1);
     const refused = await runCommand([...args.slice(0, -1), '--gas-limit', '100000'], env);
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /needs at least 200000/);

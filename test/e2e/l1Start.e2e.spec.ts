@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { type Hex, parseEther } from 'viem';
 import { fromHex } from '../../src/common/bytes.ts';
+import { startAnvil } from '../../src/l1/anvil.ts';
 import { DEFAULT_DEPOSIT_FEES } from '../../src/l1/depositPrice.ts';
-import type { DeployedL1 } from '../../src/l1/developmentL1.ts';
+import { type DeployedL1, developmentWallet } from '../../src/l1/developmentL1.ts';
+import { createL1Client } from '../../src/l1/l1Client.ts';
 import { WRAPPED_BASE_TOKEN_ADDRESS } from '../../src/protocol/systemAddresses.ts';
 import { type TestL1, deployTestL1, startTestL1 } from '../l1/anvilSetup.ts';
 import {
@@ -214,6 +216,41 @@ describe('start on L1', function () {
       [0, 1, 2],
     );
     assert.equal(await node.stop(), 0);
+  });
+
+  it('goes on with blocks while L1 is away, and takes what it missed', async () => {
+    const state = join(folder('l1-state'), 'anvil.json');
+    let anvil = await startAnvil({ port: 0, stateFile: state });
+    const connect = (url: string) => ({
+      ...l1,
+      url,
+      anvil,
+      client: createL1Client({ url, signal: new AbortController().signal }),
+      wallet: developmentWallet(url),
+    });
+    try {
+      const own = connect(anvil.url);
+      const contracts = await deployTestL1(own);
+      const node = await aNode(l1Environment(own, contracts));
+      node.start();
+      await node.whenReady();
+      const setUp = { l1: own, deployed: contracts };
+      await receiptOf(node.rpcUrl, (await depositTo(setUp, RICH.address, parseEther('5'))).l2Hash);
+      await anvil.stop();
+      await until('the loss is known', async () =>
+        /L1 did not answer/.test(String((await node.status())['l1Problem'])) ? true : undefined,
+      );
+      const { wallet, reader } = viemClients(node.rpcUrl);
+      const hash = await wallet.sendTransaction({ to: anAccount().address, value: 1n });
+      assert.equal((await reader.waitForTransactionReceipt({ hash, timeout: 10_000 })).status, 'success');
+      anvil = await startAnvil({ port: anvil.port, stateFile: state });
+      const { l2Hash } = await depositTo({ ...setUp, l1: connect(anvil.url) }, RICH.address, 7n);
+      await receiptOf(node.rpcUrl, l2Hash);
+      assert.equal((await priorityTransactions(node.rpcUrl)).length, 2);
+      assert.equal(await node.stop(), 0);
+    } finally {
+      await anvil.stop();
+    }
   });
 
   it('puts a request that does not fit a block first into the next one', async () => {
