@@ -68,6 +68,7 @@ async function rebuildState(config: Config, json: boolean, signal: AbortSignal):
       events: {
         accepted: () => undefined,
         genesis: () => undefined,
+        settlement: () => undefined,
         opened: () => undefined,
         entryRead: ({ position }) => progress.update(position + 1, end),
         executed: () => undefined,

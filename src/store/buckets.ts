@@ -24,6 +24,8 @@ export const CHAIN = {
   blockHash: 0x15,
   /** u64 height -> u64 journal index */
   journalIndex: 0x16,
+  /** kind, u64 batch -> what the fold of settlement keeps of it (log/settlementRows.ts) */
+  settlement: 0x17,
 } as const;
 
 /** `repositories` (projections/repositories.ts). */

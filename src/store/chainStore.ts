@@ -13,7 +13,7 @@ import { accountSlot, flatKey } from '../protocol/stateKey.ts';
 import type { MissingKey } from '../vm/loadedState.ts';
 import { CHAIN, chainKey } from './buckets.ts';
 import { decodeJournalEntry, encodeJournalEntry } from './journalCodec.ts';
-import type { BlockRecord, CanonicalBlock, JournalEntry } from './journal.ts';
+import type { BlockRecord, CanonicalBlock, JournalEntry, SettlementEvent } from './journal.ts';
 import { type KeyValueStore, type RangeOptions, StoreBatch } from './keyValueStore.ts';
 
 /** The newest accepted block, and what the next one needs from it. */
@@ -37,6 +37,12 @@ export interface GenesisContent {
   readonly preimages: readonly Preimage[];
   /** The entry as it lies in the log, for RPC and for nodes that are not fed by it. */
   readonly entryBytes: Bytes;
+}
+
+/** undefined value: the row goes. */
+export interface StoredRow {
+  readonly key: Bytes;
+  readonly value: Bytes | undefined;
 }
 
 const RECORD_LENGTH = 124;
@@ -129,6 +135,30 @@ export class ChainStore {
       nextL1PriorityId: nextL1PriorityId(block.record),
       blockHashes: nextBlockHashes(head.blockHashes, block.output.blockHash),
     };
+  }
+
+  /** One accepted settlement entry: journal, rows of the fold of settlement and checkpoint in one atomic write. */
+  async applySettlement(event: SettlementEvent, rows: readonly StoredRow[], checkpoint: Bytes): Promise<void> {
+    assert(this.#head !== undefined, 'a settlement entry was accepted before genesis');
+    const batch = new StoreBatch();
+    for (const { key, value } of rows) {
+      const stored = chainKey(CHAIN.settlement, key);
+      if (value === undefined) batch.delete(stored);
+      else batch.put(stored, value);
+    }
+    this.#putJournal(batch, { index: this.#journalEnd, event });
+    batch.put(chainKey(CHAIN.meta, META_CHECKPOINT), checkpoint);
+    await this.#store.write(batch);
+    this.#journalEnd += 1;
+    this.#checkpoint = checkpoint;
+  }
+
+  /** Rows of the fold of settlement, in the order of their keys, without the bucket. */
+  async settlementRows(): Promise<(readonly [key: Bytes, value: Bytes])[]> {
+    const rows: (readonly [Bytes, Bytes])[] = [];
+    const range = { gte: Uint8Array.of(CHAIN.settlement), lt: Uint8Array.of(CHAIN.settlement + 1) };
+    for await (const [key, value] of this.#store.range(range)) rows.push([key.slice(1), value]);
+    return rows;
   }
 
   /** Newest accepted state, in one batched read. Answers in the order asked; undefined: absent. */

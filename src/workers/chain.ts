@@ -28,7 +28,8 @@ import {
 } from '../protocol/transaction.ts';
 import { decodeTransaction } from '../protocol/transactionCodec.ts';
 import { ChainStore } from '../store/chainStore.ts';
-import type { CanonicalBlock } from '../store/journal.ts';
+import type { SettlementFold } from '../log/settlementFold.ts';
+import type { CanonicalBlock, SettlementEvent } from '../store/journal.ts';
 import { StateCache } from '../store/stateCache.ts';
 import type { KeyValueStore } from '../store/keyValueStore.ts';
 import { ABSENT, type MissingKey } from '../vm/loadedState.ts';
@@ -100,6 +101,8 @@ export interface ChainEvents {
   append(result: 'accepted' | 'rejected' | 'failed' | 'expired', seconds: number | undefined): void;
   leading(isLeading: boolean, reason: string): void;
   genesis(entry: Bytes): void;
+  /** A settlement entry was accepted; the journal ends there now. */
+  settlement(journalEnd: number): void;
   /** Height of the store that was found at start. */
   opened(height: number): void;
   caughtUp(): void;
@@ -199,6 +202,8 @@ export class Chain {
       checkBlock: dependencies.checkBlock,
       onGenesis: (entry) => events.genesis(entry),
       onAccepted: (block, transactions, built) => this.#onAccepted(block, transactions, built),
+      onSettlement: (event, after) => this.#onSettlement(event, after),
+      onSettlementRestored: () => undefined,
       onCaughtUp: (fold) => this.#onCaughtUp(fold),
       logger,
       metrics: {
@@ -470,6 +475,12 @@ export class Chain {
       kind: entry?.kind,
       sizeBytes,
     });
+  }
+
+  #onSettlement(event: SettlementEvent, _after: SettlementFold): void {
+    const { events, logger } = this.#dependencies;
+    events.settlement(this.#store.journalEnd);
+    if (this.#isCaughtUp) logger.info({ position: event.position, kind: event.kind }, 'settlement entry accepted');
   }
 
   #onCaughtUp(_fold: ChainFold): void {

@@ -6,7 +6,7 @@ import { NodeError } from '../common/errors.ts';
 import type { ChainSettings } from './chain.ts';
 
 /** Version of the stored form of state and journal; a bump makes a new directory, filled again from the log. */
-export const CHAIN_STORE_VERSION = 2;
+export const CHAIN_STORE_VERSION = 3;
 
 const FLUSH_EVERY_BLOCKS = 1_000;
 /** Projections further behind than this many times the readiness threshold close transaction intake. */

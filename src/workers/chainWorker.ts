@@ -75,6 +75,9 @@ const events: ChainEvents = {
     main.emit('genesis', entry);
     onGenesis?.(entry);
   },
+  settlement(journalEnd) {
+    for (const port of projections) port.emit('journalEnd', journalEnd);
+  },
   opened: (height) => main.emit('opened', height),
   entryRead: (entry) => main.emit('entryRead', entry),
   executed: (source, seconds) => main.emit('executed', { source, seconds }),
