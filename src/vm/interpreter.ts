@@ -9,7 +9,17 @@ import { create } from './creates.ts';
 import { addModWords, divSigned, divWords, modSigned, modWords, mulModWords } from './division.ts';
 import type { Frame } from './frame.ts';
 import { EXP_BYTE_GAS, EXP_GAS } from './gasCosts.ts';
-import { BASEFEE, BLOBBASEFEE, CHAINID, COINBASE, GASLIMIT, GASPRICE, NUMBER, PREVRANDAO, TIMESTAMP } from './machine.ts';
+import {
+  BASEFEE,
+  BLOBBASEFEE,
+  CHAINID,
+  COINBASE,
+  GASLIMIT,
+  GASPRICE,
+  NUMBER,
+  PREVRANDAO,
+  TIMESTAMP,
+} from './machine.ts';
 import type { Machine } from './machine.ts';
 import { blobHash, blockHash, copy, endWithOutput } from './memoryOpcodes.ts';
 import { CHARGED } from './meter.ts';

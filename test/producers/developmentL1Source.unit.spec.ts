@@ -54,7 +54,11 @@ describe('development L1 source', () => {
     const deposit = l1.get(0n);
     assert.ok(deposit);
     assert.equal(toHex(deposit.to), '0x36615cf349d7f6344891b1e7ca7c72883f5dc049');
-    assert.notDeepEqual(deposit.initiator, RICH_ACCOUNT, 'clients would take it for the first transaction of the account');
+    assert.notDeepEqual(
+      deposit.initiator,
+      RICH_ACCOUNT,
+      'clients would take it for the first transaction of the account',
+    );
     assert.deepEqual([deposit.to, deposit.refundRecipient], [RICH_ACCOUNT, RICH_ACCOUNT]);
     assert.ok(deposit.value >= 10_000n * 10n ** 18n);
     assert.ok(deposit.toMint >= deposit.value + deposit.maxFeePerGas * deposit.gasLimit);

@@ -62,4 +62,3 @@ export function ethereumRules(hasStorage: (address: Bytes) => boolean): EvmRules
     slotRefund,
   };
 }
-

@@ -30,7 +30,9 @@ export class SuiteReport {
 
   /** `difference` undefined: the case passed. An exception that passes counts as failed: it is none. */
   add(name: string, difference: string | undefined): void {
-    const exception = this.#exceptions.find((candidate) => name === candidate.name || name.endsWith(`/${candidate.name}`));
+    const exception = this.#exceptions.find(
+      (candidate) => name === candidate.name || name.endsWith(`/${candidate.name}`),
+    );
     if (exception === undefined && difference === undefined) {
       this.passed += 1;
     } else if (exception === undefined) {

@@ -38,7 +38,9 @@ if (paths.length === 0) {
 } else {
   const report = new SuiteReport((line) => console.log(line));
   const files = suiteFiles(paths);
-  await Promise.all(Array.from({ length: THREADS }, () => drain(files, (verdict) => report.add(verdict.name, verdict.difference))));
+  await Promise.all(
+    Array.from({ length: THREADS }, () => drain(files, (verdict) => report.add(verdict.name, verdict.difference))),
+  );
   console.log(report.summary());
   process.exitCode = report.failed === 0 && report.passed > 0 ? 0 : 1;
 }

@@ -18,7 +18,8 @@ export function suiteFiles(paths: readonly string[]): SuiteFile[] {
       continue;
     }
     for (const name of readdirSync(path, { recursive: true, encoding: 'utf8' }).sort()) {
-      if (name.endsWith('.json')) files.set(join(path, name), { path: join(path, name), name: name.replaceAll(sep, '/') });
+      if (name.endsWith('.json'))
+        files.set(join(path, name), { path: join(path, name), name: name.replaceAll(sep, '/') });
     }
   }
   return [...files.values()];
