@@ -12,6 +12,12 @@ export const projections: readonly Projection<unknown>[] = [repositories, merkle
 /** Those that a node with these switches keeps. */
 export function enabledProjections(switches: {
   readonly projectionMerkleTreeEnabled: boolean;
+  readonly projectionBatchesEnabled: boolean;
+  readonly projectionPriorityTreeEnabled: boolean;
 }): readonly Projection<unknown>[] {
-  return switches.projectionMerkleTreeEnabled ? projections : projections.filter((each) => each !== merkleTree);
+  const disabled = new Set<Projection<unknown>>();
+  if (!switches.projectionMerkleTreeEnabled) disabled.add(merkleTree);
+  if (!switches.projectionBatchesEnabled) disabled.add(batches);
+  if (!switches.projectionPriorityTreeEnabled) disabled.add(priorityTree);
+  return projections.filter((each) => !disabled.has(each));
 }

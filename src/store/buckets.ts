@@ -26,6 +26,8 @@ export const CHAIN = {
   journalIndex: 0x16,
   /** kind, u64 batch -> what the fold of settlement keeps of it (log/settlementRows.ts) */
   settlement: 0x17,
+  /** u64 batch -> u64 journal index of its seal */
+  sealIndex: 0x18,
 } as const;
 
 /** `repositories` (projections/repositories.ts). */

@@ -13,7 +13,7 @@ import { accountSlot, flatKey } from '../protocol/stateKey.ts';
 import type { MissingKey } from '../vm/loadedState.ts';
 import { CHAIN, chainKey } from './buckets.ts';
 import { decodeJournalEntry, encodeJournalEntry } from './journalCodec.ts';
-import type { BlockRecord, CanonicalBlock, JournalEntry, SettlementEvent } from './journal.ts';
+import type { BatchSealed, BlockRecord, CanonicalBlock, JournalEntry, SettlementEvent } from './journal.ts';
 import { type KeyValueStore, type RangeOptions, StoreBatch } from './keyValueStore.ts';
 
 /** The newest accepted block, and what the next one needs from it. */
@@ -146,6 +146,7 @@ export class ChainStore {
       if (value === undefined) batch.delete(stored);
       else batch.put(stored, value);
     }
+    if (event.kind === 'BatchSealed') batch.put(chainKey(CHAIN.sealIndex, u64be(event.batch)), u64be(this.#journalEnd));
     this.#putJournal(batch, { index: this.#journalEnd, event });
     batch.put(chainKey(CHAIN.meta, META_CHECKPOINT), checkpoint);
     await this.#store.write(batch);
@@ -194,6 +195,17 @@ export class ChainStore {
       if (bytes >= maxBytes) break;
     }
     return entries;
+  }
+
+  /** The accepted seal of a batch. */
+  async seal(batch: number): Promise<BatchSealed | undefined> {
+    const index = await this.#store.get(chainKey(CHAIN.sealIndex, u64be(batch)));
+    if (index === undefined) return undefined;
+    const bytes = await this.#store.get(chainKey(CHAIN.journal, index));
+    const event = bytes === undefined ? undefined : decodeJournalEntry(bytes).event;
+    if (event?.kind !== 'BatchSealed' || event.batch !== batch)
+      throw journalCorrupt(this.#head?.height ?? 0, `the seal of batch ${batch} is missing`);
+    return event;
   }
 
   async block(height: number): Promise<CanonicalBlock | undefined> {
@@ -312,7 +324,7 @@ export function chainRanges(part: 'state' | 'journal'): readonly RangeOptions[] 
   const buckets =
     part === 'state'
       ? [CHAIN.latest, CHAIN.history, CHAIN.preimage, CHAIN.blockHash]
-      : [CHAIN.journal, CHAIN.journalIndex];
+      : [CHAIN.journal, CHAIN.journalIndex, CHAIN.settlement, CHAIN.sealIndex];
   return buckets.map((bucket) => ({ gte: new Uint8Array([bucket]), lt: new Uint8Array([bucket + 1]) }));
 }
 
