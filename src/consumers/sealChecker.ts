@@ -26,6 +26,12 @@ export interface SealCheckerOptions {
   readonly signal: AbortSignal;
 }
 
+interface Problem {
+  readonly alarm: SettlementAlarm;
+  /** It is worth another try. */
+  readonly mayPass: boolean;
+}
+
 export class SealChecker {
   readonly #options: SealCheckerOptions;
   /** Newest batch that was compared. */
@@ -58,10 +64,7 @@ export class SealChecker {
   moved({ sealed, executed }: { readonly sealed: number; readonly executed: number }): void {
     this.#sealed = sealed;
     this.#executed = executed;
-    if (this.#alarm !== undefined && this.#alarm.batch <= executed) {
-      this.#alarm = undefined;
-      this.#options.onAlarm(undefined);
-    }
+    if (this.#alarm !== undefined && this.#alarm.batch <= executed) this.#end();
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
     });
@@ -78,12 +81,15 @@ export class SealChecker {
       const batch = this.#checked + 1;
       const problem = await this.#check(batch);
       if (signal.aborted) return;
+      if (problem !== undefined && batch > this.#executed) this.#raise(problem.alarm);
+      // Asked again with the next accepted entry.
+      if (problem?.mayPass === true) return;
       this.#checked = batch;
-      if (problem !== undefined && batch > this.#executed) this.#raise(problem);
+      if (problem === undefined && this.#alarm?.batch === batch) this.#end();
     }
   }
 
-  async #check(batch: number): Promise<SettlementAlarm | undefined> {
+  async #check(batch: number): Promise<Problem | undefined> {
     const { assembly, signal } = this.#options;
     try {
       const seal = await this.#options.seal(batch);
@@ -102,23 +108,24 @@ export class SealChecker {
         differences.push('hash of the commit info');
       if (differences.length === 0) return undefined;
       const { firstBlock, lastBlock } = seal;
-      return {
-        code: 'SEAL_WRONG',
-        batch,
-        text:
-          `the accepted seal of batch ${batch} (blocks ${firstBlock} to ${lastBlock}) has stored batch hash ${toHex(seal.storedBatchHash)}, ` +
-          `this node computes ${toHex(expected)} (different: ${differences.join(', ')}). Blocks go on; the batch cannot be settled as it is.`,
-      };
+      const text =
+        `the accepted seal of batch ${batch} (blocks ${firstBlock} to ${lastBlock}) has stored batch hash ${toHex(seal.storedBatchHash)}, ` +
+        `this node computes ${toHex(expected)} (different: ${differences.join(', ')}). Blocks go on; the batch cannot be settled as it is.`;
+      return { alarm: { code: 'SEAL_WRONG', batch, text }, mayPass: false };
     } catch (error) {
-      return {
-        code: 'SEAL_NOT_CHECKED',
-        batch,
-        text: `the accepted seal of batch ${batch} cannot be compared with this node's own blocks: ${errorText(error)}`,
-      };
+      const text = `the accepted seal of batch ${batch} cannot be compared with this node's own blocks: ${errorText(error)}`;
+      const mayPass = error instanceof NodeError && error.kind === 'retryable';
+      return { alarm: { code: 'SEAL_NOT_CHECKED', batch, text }, mayPass };
     }
   }
 
+  #end(): void {
+    this.#alarm = undefined;
+    this.#options.onAlarm(undefined);
+  }
+
   #raise(alarm: SettlementAlarm): void {
+    if (this.#alarm?.batch === alarm.batch && this.#alarm.code === alarm.code) return;
     this.#options.logger.error({ code: alarm.code, batch: alarm.batch, alarm: alarm.text }, 'settlement alarm');
     if (this.#alarm !== undefined) return;
     this.#alarm = alarm;

@@ -313,9 +313,7 @@ describe('settlement of a node', function () {
     const root = rootOfLeafProof(present);
     assert.equal(storedHashFrom(root, found), expected);
     assert.ok(verifyExistence(root, key, present));
-    assert.ok(
-      verifyAbsence(root, flatKey(ACCOUNT_PROPERTIES_ADDRESS, fromHex(unused)), { predecessor, successor }),
-    );
+    assert.ok(verifyAbsence(root, flatKey(ACCOUNT_PROPERTIES_ADDRESS, fromHex(unused)), { predecessor, successor }));
   });
 
   it('raises the alarm about a wrong seal on every node, and goes on with blocks', async () => {
