@@ -5,7 +5,7 @@
 
 import { toHex } from '../common/bytes.ts';
 import type { Clock } from '../common/clock.ts';
-import { NodeError } from '../common/errors.ts';
+import { type ErrorFacts, NodeError, errorText } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { Turns } from '../common/turns.ts';
 import type { Leadership, QueuedBlock } from '../log/leadership.ts';
@@ -218,7 +218,21 @@ export class Sequencer {
         sealReason = 'Other';
         break;
       }
-      const end = await runTransaction(execution, candidate, driver);
+      let end: Awaited<ReturnType<typeof runTransaction>>;
+      try {
+        end = await runTransaction(execution, candidate, driver);
+      } catch (error) {
+        // What cannot be executed behind others may be alone; alone there is no way around it.
+        if (!isL1Transaction(transaction) || included.length === 0)
+          throw withBlock(error, context, included, candidate);
+        execution.abandon();
+        logger.warn(
+          { blockNumber: context.blockNumber, tx: toHex(transaction.hash), err: errorText(error) },
+          'L1 transaction is tried again alone',
+        );
+        sealReason = 'Other';
+        break;
+      }
       if (end === undefined) break;
       if (end.kind === 'included') {
         source.take();
@@ -365,6 +379,19 @@ class CandidateSource {
     this.#fromPool ??= this.#pool.next();
     return this.#fromPool;
   }
+}
+
+/** With all that a dump of the block needs. */
+function withBlock(
+  error: unknown,
+  context: BlockContext,
+  included: readonly SenderedTransaction[],
+  failing: SenderedTransaction,
+): unknown {
+  if (!(error instanceof NodeError)) return error;
+  const facts = error.facts as ErrorFacts; // instanceof forgets the type parameter
+  const transactions = [...included, failing].map(({ transaction }) => transaction.raw);
+  return new NodeError(error.kind, error.message, { ...facts, context, transactions }, { cause: error });
 }
 
 function countL1(transactions: readonly SenderedTransaction[]): bigint {
