@@ -97,7 +97,7 @@ class Process {
 
 function contentOf(entry: SettlementEntry): SettlementContent {
   const { schema: _s, logId: _l, epoch: _e, claim: _c, nodeId: _n, bootId: _b, ...content } = entry;
-  return content satisfies Omit<SettlementEntry, keyof Envelope> as SettlementContent; // Omit forgets the union
+  return content satisfies Omit<SettlementEntry, keyof Envelope>; // Omit forgets the union
 }
 
 function aWorld() {
