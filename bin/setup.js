@@ -1,7 +1,7 @@
 // Bootstrap that `npm start` and `npm test` run first: plain JavaScript for Node >= 18, no dependency.
 // Installs what the lock file names if it is not there yet, and links node_modules/.bin/node to the bundled Node 26.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -29,6 +29,13 @@ function isUpToDate() {
 }
 
 function install() {
+  // npm ci empties what node_modules points to: with a link that is the tree of another checkout.
+  if (lstatSync(`${root}node_modules`, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    console.error(
+      'reprise: node_modules is a link to packages that do not fit package-lock.json: remove the link, then run this again.',
+    );
+    process.exit(1);
+  }
   console.error('reprise: installing packages (npm ci), about a minute the first time ...');
   const npm = process.env.npm_execpath;
   const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
