@@ -14,16 +14,22 @@ import { startStatusLine } from './common/statusLine.ts';
 import type { GenesisEntry } from './log/entry.ts';
 import type { L1QueueStatus } from './producers/l1Queue.ts';
 import { decodeEntry } from './log/entryCodec.ts';
+import type { Finality } from './log/settlementFold.ts';
+import type { SealedOpenBatch } from './producers/batcher.ts';
 import {
   l1Metrics,
   recordAccepted,
   recordApplied,
+  recordBatchSent,
   recordL1,
   recordProjectionState,
+  recordSettlement,
   recordStatus,
   rpcMetrics,
 } from './nodeMetrics.ts';
 import { enabledProjections } from './projections/index.ts';
+import type { BatchesReader } from './projections/batchesReader.ts';
+import type { MerkleTreeReader } from './projections/merkleTreeReader.ts';
 import type { RepositoriesReader } from './projections/repositoriesReader.ts';
 import type { RpcBackend } from './rpc/backend.ts';
 import { RPC_CODE, RpcError } from './rpc/errors.ts';
@@ -107,11 +113,14 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
 
   const l1 = await openL1({ config, logger, shutdown, metrics });
   const starting: Promise<unknown>[] = [];
-  const threads = startThreads({ config, nodeVersion, nodeId, bootId: systemRandom(16) }, (error) => {
-    view.stoppedReading(error);
-    // An exit while a thread evaluates its modules crashes V8: the exit code would be lost.
-    void settledWithin(starting, THREAD_START_LIMIT_MS).then(() => shutdown.end(error));
-  });
+  const threads = startThreads(
+    { config, nodeVersion, nodeId, bootId: systemRandom(16), chainAddress: l1?.chainAddress },
+    (error) => {
+      view.stoppedReading(error);
+      // An exit while a thread evaluates its modules crashes V8: the exit code would be lost.
+      void settledWithin(starting, THREAD_START_LIMIT_MS).then(() => shutdown.end(error));
+    },
+  );
   starting.push(threads.started);
   const chain = threads.chain.remote<ChainService>('chain');
   shutdown.onClose('threads', async () => {
@@ -143,6 +152,7 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
         view.chain = status;
         view.l1Queue = l1Queue;
         recordStatus(metrics, status, Date.now() / 1000);
+        recordSettlement(metrics, status.settlement, view.logHead);
         recordL1(metrics, l1Queue);
         metrics.rpc.servedHeight.set(view.latest());
       },
@@ -221,6 +231,8 @@ async function openL1({
 class NodeView {
   chain: ChainStatus | undefined;
   genesis: GenesisEntry | undefined;
+  /** As of the newest accepted settlement entry. */
+  finality: Finality | undefined;
   l1: (() => L1ServiceStatus) | undefined;
   l1Queue: L1QueueStatus | undefined;
   readonly #config: Config;
@@ -305,8 +317,9 @@ class NodeView {
           lagBlocks: Math.max(0, this.#logHead - height),
         })),
       ],
-      safe: 0,
-      finalized: 0,
+      safe: this.safe(),
+      finalized: this.finalized(),
+      batches: this.#batches(),
       l1Head: l1?.head,
       arePriorityTransactionsChecked: l1 !== undefined,
       l1ScannedBlock: l1?.scanned,
@@ -324,6 +337,32 @@ class NodeView {
       height: this.latest(),
       transactions: this.#transactions,
       pendingTransactions: this.chain?.mempool.pending ?? 0,
+      sealedBatch: this.finality?.sealedBatch ?? 0,
+      executedBatch: this.finality?.executedBatch ?? 0,
+      settlementAlarm: this.chain?.settlement.alarm?.text,
+    };
+  }
+
+  /** Last block of the newest batch that L1 holds. */
+  safe(): number {
+    return this.finality?.committedBlock ?? 0;
+  }
+
+  /** Last block of the newest batch that L1 has executed. */
+  finalized(): number {
+    return this.finality?.executedBlock ?? 0;
+  }
+
+  #batches(): NodeStatus['batches'] {
+    const settlement = this.chain?.settlement;
+    return {
+      sealed: this.finality?.sealedBatch ?? 0,
+      checked: settlement?.checkedBatch ?? 0,
+      committed: this.finality?.committedBatch ?? 0,
+      proved: this.finality?.provedBatch ?? 0,
+      executed: this.finality?.executedBatch ?? 0,
+      openBlocks: settlement?.openBlocks ?? 0,
+      alarm: settlement?.alarm?.text,
     };
   }
 
@@ -338,6 +377,8 @@ class NodeView {
 interface Threads {
   readonly chain: ThreadPort;
   readonly projections: ThreadPort;
+  /** undefined: this node keeps no state tree. */
+  readonly tree: ThreadPort | undefined;
   /** Of every thread of projections. */
   readonly projectionPorts: readonly ThreadPort[];
   readonly rpc: ThreadPort;
@@ -354,10 +395,11 @@ interface ThreadIdentity {
   readonly nodeVersion: string;
   readonly nodeId: Bytes;
   readonly bootId: Bytes;
+  readonly chainAddress: Bytes | undefined;
 }
 
 function startThreads(
-  { config, nodeVersion, nodeId, bootId }: ThreadIdentity,
+  { config, nodeVersion, nodeId, bootId, chainAddress }: ThreadIdentity,
   onFailure: (error: unknown) => void,
 ): Threads {
   const portable = exportConfig(config);
@@ -412,7 +454,7 @@ function startThreads(
   const chain = start(
     'chain',
     './workers/chainWorker.ts',
-    { config: portable, nodeVersion, nodeId, bootId, projections: chainPorts, rpc: rpcChannel.port1 },
+    { config: portable, nodeVersion, nodeId, bootId, chainAddress, projections: chainPorts, rpc: rpcChannel.port1 },
     [...chainPorts, rpcChannel.port1],
   );
   const projections = start(
@@ -428,6 +470,7 @@ function startThreads(
   return {
     chain: chain.port,
     projections: projections.port,
+    tree: tree?.port,
     projectionPorts: [projections.port, ...(tree === undefined ? [] : [tree.port])],
     rpc: rpc.port,
     chainReady: chain.ready,
@@ -471,6 +514,10 @@ function listenToThreads({
     if (entry?.kind === 'Genesis') view.genesis = entry;
     view.headKnown(0);
   });
+  chain.on<{ kind: string; finality: Finality }>('settlement', ({ finality }) => {
+    view.finality = finality;
+  });
+  chain.on<SealedOpenBatch>('batchSent', (sealed) => recordBatchSent(metrics, sealed));
   chain.on<number>('opened', (height) => view.headKnown(height));
   chain.on<undefined>('caughtUp', () => view.caughtUp());
   chain.on<{ isLeading: boolean; reason: string }>('leading', ({ isLeading, reason }) => {
@@ -559,8 +606,11 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
     nodeVersion,
     latest: () => view.latest(),
     logHead: () => view.logHead,
-    safe: () => 0,
-    finalized: () => 0,
+    safe: () => view.safe(),
+    finalized: () => view.finalized(),
+    executedBatch: () => view.finality?.executedBatch ?? 0,
+    batches: config.projectionBatchesEnabled ? threads.projections.remote<BatchesReader>('batches') : undefined,
+    merkleTree: threads.tree?.remote<MerkleTreeReader>('merkleTree'),
     nextBaseFee: () => configuredBaseFee(config),
     repositories: threads.projections.remote<RepositoriesReader>('repositories'),
     state: remoteState(stateService),

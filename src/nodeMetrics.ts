@@ -3,7 +3,8 @@ import type { Metrics } from './common/metrics.ts';
 import type { L1QueueStatus } from './producers/l1Queue.ts';
 import type { L1WatcherMetrics } from './producers/l1Watcher.ts';
 import type { RpcMetrics } from './rpc/dispatcher.ts';
-import type { AcceptedBlock, ChainStatus } from './workers/chain.ts';
+import type { SealedOpenBatch } from './producers/batcher.ts';
+import type { AcceptedBlock, ChainStatus, SettlementStatus } from './workers/chain.ts';
 import type { ProjectionsEvents } from './workers/projectionHost.ts';
 
 export function recordAccepted(metrics: Metrics, block: AcceptedBlock): void {
@@ -47,6 +48,42 @@ export function recordStatus(metrics: Metrics, status: ChainStatus, nowSeconds: 
   sequencer.lastBlockAgeSeconds.set(
     status.lastTimestamp === 0n ? 0 : Math.max(0, nowSeconds - Number(status.lastTimestamp)),
   );
+}
+
+const SETTLEMENT_ALARMS = ['SEAL_WRONG', 'SEAL_NOT_CHECKED', 'BATCH_NOT_SEALED'] as const;
+
+/** Stages as accepted entries have them; what a single process does between them is not known here. */
+export function recordSettlement(
+  { batcher, settlement, finality }: Metrics,
+  status: SettlementStatus,
+  logHead: number,
+): void {
+  const stages = [
+    ['batch_sealed', status.sealedBatch, status.sealedBlock],
+    ['commit_l1_tx_mined', status.committedBatch, status.committedBlock],
+    ['prove_l1_tx_mined', status.provedBatch, status.provedBlock],
+    ['execute_l1_tx_mined', status.executedBatch, status.executedBlock],
+  ] as const;
+  for (const [stage, batch, block] of stages) {
+    batcher.batchNumber.set({ stage }, batch);
+    batcher.blockNumber.set({ stage }, block);
+  }
+  batcher.backlog.set({ stage: 'commit' }, status.sealedBatch - status.committedBatch);
+  batcher.backlog.set({ stage: 'prove' }, status.committedBatch - status.provedBatch);
+  batcher.backlog.set({ stage: 'execute' }, status.provedBatch - status.executedBatch);
+  batcher.openBlocks.set(status.openBlocks);
+  finality.safeBlock.set(status.committedBlock);
+  finality.finalizedBlock.set(status.executedBlock);
+  finality.safeLagBlocks.set(Math.max(0, logHead - status.committedBlock));
+  for (const code of SETTLEMENT_ALARMS) settlement.alarm.set({ code }, status.alarm?.code === code ? 1 : 0);
+}
+
+export function recordBatchSent({ batcher }: Metrics, sealed: SealedOpenBatch): void {
+  batcher.sealReason.inc({ seal_reason: sealed.reason });
+  batcher.transactionsPerBatch.observe(sealed.transactions);
+  batcher.blocksPerBatch.observe(sealed.blocks);
+  batcher.computationalNativeUsedPerBatch.observe(Number(sealed.native));
+  batcher.pubdataPerBatch.observe(sealed.pubdataBytes);
 }
 
 export function recordL1({ l1 }: Metrics, status: L1QueueStatus | undefined): void {

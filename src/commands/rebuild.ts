@@ -68,6 +68,8 @@ async function rebuildState(config: Config, json: boolean, signal: AbortSignal):
       events: {
         accepted: () => undefined,
         genesis: () => undefined,
+        settlement: () => undefined,
+        batchSent: () => undefined,
         opened: () => undefined,
         entryRead: ({ position }) => progress.update(position + 1, end),
         executed: () => undefined,

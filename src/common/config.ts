@@ -417,6 +417,9 @@ function roleProblems(config: Config, { given, chosen }: GivenNames): string[] {
       if (value === undefined) problems.push(`${name} is missing: a main node needs it`);
     }
   }
+  if (config.batcherEnabled && !config.projectionMerkleTreeEnabled) {
+    problems.push('batcher_enabled needs projection_merkle_tree_enabled: a batch commits to the state tree');
+  }
   if (config.kafkaBrokers !== undefined && config.genesisChainId === undefined) {
     problems.push('genesis_chain_id is missing: it is part of the topic name');
   }

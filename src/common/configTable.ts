@@ -298,16 +298,16 @@ export const OPTIONS = {
   // projection_*
   projection_max_lag_blocks: option(t.integer(), 50, 'a node further behind is not ready'),
   projection_merkle_tree_enabled: option(t.boolean, true, 'keep the Merkle tree'),
-  projection_batches_enabled: option(t.boolean, true, 'keep batches', later),
-  projection_priority_tree_enabled: option(t.boolean, true, 'keep the priority tree', later),
+  projection_batches_enabled: option(t.boolean, true, 'keep batches'),
+  projection_priority_tree_enabled: option(t.boolean, true, 'keep the priority tree'),
 
   // batcher_*, prover_*, l1_*
   batcher_enabled: derived(t.boolean, ({ role }) => role === 'main', 'seal batches', {
-    ...laterMain,
+    ...main,
     defaultText: 'main: true',
   }),
-  batcher_batch_timeout: option(t.duration({ minMs: 1 }), 1_000, 'from the first block of the open batch', laterMain),
-  batcher_blocks_per_batch_limit: option(positive, 10, 'seal limit', laterMain),
+  batcher_batch_timeout: option(t.duration({ minMs: 1 }), 1_000, 'from the first block of the open batch', main),
+  batcher_blocks_per_batch_limit: option(positive, 10, 'seal limit', main),
   prover_input_generator_logging_enabled: option(
     t.boolean,
     false,

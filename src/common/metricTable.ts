@@ -176,6 +176,24 @@ export const METRICS = {
     reorganisations: counter('l1_reorg_detected_total', 'Reorganisations below the confirmation depth', ['event']),
     alarm: gauge('l1_alarm', '1 while no priority transactions are included, by reason', ['code']),
   },
+  batcher: {
+    batchNumber: gauge('batcher_batch_number', 'Newest batch of the stage', ['stage']),
+    blockNumber: gauge('batcher_block_number', 'Last block of that batch', ['stage']),
+    sealReason: counter('batcher_seal_reason', 'Batches that this process sealed by what sealed them', ['seal_reason']),
+    transactionsPerBatch: histogram('batcher_transactions_per_batch', 'Transactions of a batch', COUNTS),
+    blocksPerBatch: histogram('batcher_blocks_per_batch', 'Blocks of a batch', COUNTS),
+    computationalNativeUsedPerBatch: histogram(
+      'batcher_computational_native_used_per_batch',
+      'Computational native used by a batch',
+      NATIVE,
+    ),
+    pubdataPerBatch: histogram('batcher_pubdata_per_batch', 'Pubdata bytes of a batch', PUBDATA_BYTES),
+    openBlocks: gauge('batcher_open_blocks', 'Accepted blocks of the batch being collected'),
+    backlog: gauge('batch_backlog', 'Batches that wait for the stage', ['stage']),
+  },
+  settlement: {
+    alarm: gauge('settlement_alarm', '1 while settlement needs somebody to look, by reason', ['code']),
+  },
   finality: {
     safeBlock: gauge('finality_safe_block', 'The safe block'),
     finalizedBlock: gauge('finality_finalized_block', 'The finalized block'),

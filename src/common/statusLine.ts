@@ -15,6 +15,11 @@ export interface StatusLineSample {
   /** Transactions applied since the start of the process. */
   readonly transactions: number;
   readonly pendingTransactions: number;
+  /** The newest accepted seal; 0: none. */
+  readonly sealedBatch: number;
+  readonly executedBatch: number;
+  /** Why settlement needs a look. */
+  readonly settlementAlarm: string | undefined;
 }
 
 const EVERY_MS = 10_000;
@@ -33,10 +38,16 @@ export function statusLine(previous: StatusLineSample, current: StatusLineSample
     `${rateText(blocksPerSecond)} blocks/s`,
     `${rateText(perSecond(current.transactions - previous.transactions))} tx/s`,
     ...(current.pendingTransactions > 0 ? [`${current.pendingTransactions} tx pending`] : []),
+    ...(current.sealedBatch > 0 ? [batchText(current)] : []),
   ];
   const gain = blocksPerSecond - perSecond(logHead - previous.logHead);
   if (lag > 0 && gain > 0) parts.push(`caught up in ${durationText(lag / gain)}`);
+  if (current.settlementAlarm !== undefined) parts.push(`SETTLEMENT ALARM: ${current.settlementAlarm}`);
   return parts.join(' | ');
+}
+
+function batchText({ sealedBatch, executedBatch }: StatusLineSample): string {
+  return executedBatch > 0 ? `batch ${sealedBatch} sealed, ${executedBatch} executed` : `batch ${sealedBatch} sealed`;
 }
 
 /** Logs the line until the signal is aborted. */

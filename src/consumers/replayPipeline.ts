@@ -13,16 +13,31 @@ import {
   type Software,
   foldChain,
 } from '../log/chainFold.ts';
-import type { BlockEntry, Entry, GenesisEntry } from '../log/entry.ts';
+import {
+  type BlockEntry,
+  type Entry,
+  type GenesisEntry,
+  type SettlementEntry,
+  isSettlementEntry,
+} from '../log/entry.ts';
 import { decodeEntry, encodeEntry, entryHash } from '../log/entryCodec.ts';
 import { type CaughtUp, type EventLog, type LogEntry, isCaughtUp } from '../log/eventLog.ts';
 import type { LeadershipManager } from '../log/leadership.ts';
 import { checkLogIdentity, decodeCheckpoint, encodeCheckpoint } from '../log/logIdentity.ts';
+import {
+  EMPTY_SETTLEMENT,
+  type SettlementFold,
+  type SettlementResult,
+  checkSettlement,
+  foldSettlement,
+  lastBlockOf,
+} from '../log/settlementFold.ts';
+import { changedRows, restoreSettlement } from '../log/settlementRows.ts';
 import type { BlockOutput } from '../protocol/blockOutput.ts';
 import { decodeTransaction } from '../protocol/transactionCodec.ts';
 import { type SenderedTransaction, isL1Transaction } from '../protocol/transaction.ts';
 import type { ChainHead, ChainStore } from '../store/chainStore.ts';
-import type { CanonicalBlock } from '../store/journal.ts';
+import type { CanonicalBlock, SettlementEvent } from '../store/journal.ts';
 import { type StateCache, type StateLayer, stateLayer } from '../store/stateCache.ts';
 import { ReplayErrorCode } from './errors.ts';
 import { genesisContent } from './genesisBlock.ts';
@@ -62,6 +77,10 @@ export interface ReplayPipelineOptions<Built extends ExecutedBlock> {
     transactions: readonly SenderedTransaction[],
     built: Built | undefined,
   ) => void;
+  /** After the chain store holds it. `before`: the fold of settlement that judged the entry. */
+  readonly onSettlement: (event: SettlementEvent, after: SettlementFold, before: SettlementFold) => void;
+  /** At start, from the checkpoint. */
+  readonly onSettlementRestored: (state: SettlementFold) => void;
   readonly onCaughtUp: (fold: ChainFold) => void;
   readonly logger: Logger;
   readonly metrics: PipelineMetrics;
@@ -82,6 +101,7 @@ const GENESIS_SCHEMA = 1;
 export class ReplayPipeline<Built extends ExecutedBlock> {
   readonly #options: ReplayPipelineOptions<Built>;
   #fold: ChainFold = EMPTY_FOLD;
+  #settlement: SettlementFold = EMPTY_SETTLEMENT;
   #position = -1;
   readonly #acceptedHashes = new AcceptedHashes();
   #isGenesisAppended = false;
@@ -93,6 +113,10 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
 
   get fold(): ChainFold {
     return this.#fold;
+  }
+
+  get settlement(): SettlementFold {
+    return this.#settlement;
   }
 
   /** Of the last entry read, accepted or not; -1 before the first. */
@@ -120,8 +144,14 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
         `checkpoint at height ${checkpoint.fold.height}, chain store at ${store.head?.height}`,
       );
       this.#checkConfiguredChain(checkpoint.fold);
+      this.#settlement = restoreSettlement(checkpoint.settlement, await store.settlementRows());
+      assert(
+        lastBlockOf(this.#settlement, this.#settlement.sealed) <= checkpoint.fold.height,
+        'the chain store has sealed blocks that it does not hold',
+      );
       this.#fold = checkpoint.fold;
       this.#position = checkpoint.position;
+      this.#options.onSettlementRestored(this.#settlement);
     }
     // Reading is one entry ahead: when this loop ends, that read has to end first.
     const reading = new AbortController();
@@ -171,7 +201,12 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     const { software, chainId, leadership, metrics, logger } = this.#options;
     assert(logEntry.position > this.#position, `entry ${logEntry.position} delivered after ${this.#position}`);
     const isCopy = this.#acceptedHashes.has(hash);
-    const result = foldChain(this.#fold, entry, software, chainId, isCopy);
+    const onChain = foldChain(this.#fold, entry, software, chainId, isCopy);
+    const settled =
+      entry !== undefined && isSettlementEntry(entry)
+        ? foldSettlement(this.#settlement, entry, this.#fold, software)
+        : undefined;
+    const result = settled === undefined ? onChain : settlementVerdict(onChain, settled);
     metrics.entryRead(logEntry.position, result, entry, logEntry.bytes.length);
     if (result.verdict === 'stop') throw this.#stopError(result, logEntry);
     this.#position = logEntry.position;
@@ -187,7 +222,9 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     this.#fold = result.state;
     this.#acceptedHashes.add(hash);
     if (entry.kind === 'Genesis') await this.#applyGenesis(entry, logEntry, hash);
-    if (entry.kind === 'Block') {
+    if (settled !== undefined && isSettlementEntry(entry)) {
+      await this.#applySettlement(entry, prepared, result, settled.state);
+    } else if (entry.kind === 'Block') {
       const own = leadership.onEntry(logEntry, hash, entry, result, this.#fold);
       await this.#applyBlock(entry, prepared, own?.payload);
     } else {
@@ -224,6 +261,22 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     cache.apply(built?.layer ?? stateLayer(height, output));
     await store.applyBlock(block, this.#checkpoint(prepared.hash));
     onAccepted(block, transactions, built);
+  }
+
+  async #applySettlement(
+    entry: SettlementEntry,
+    { logEntry, hash }: Prepared,
+    result: FoldResult,
+    after: SettlementFold,
+  ): Promise<void> {
+    const { store, leadership, onSettlement } = this.#options;
+    const before = this.#settlement;
+    checkSettlement(after);
+    this.#settlement = after;
+    leadership.onEntry(logEntry, hash, entry, result, this.#fold, after);
+    const event = settlementEvent(entry, logEntry.position);
+    await store.applySettlement(event, changedRows(before, after), this.#checkpoint(hash));
+    onSettlement(event, after, before);
   }
 
   async #execute(entry: BlockEntry, head: ChainHead, prepared: Prepared) {
@@ -283,14 +336,20 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
       await log.append([encodeEntry(await genesis())]);
       return;
     }
-    leadership.onCaughtUp(this.#fold, end);
+    leadership.onCaughtUp(this.#fold, end, this.#settlement);
     onCaughtUp(this.#fold);
   }
 
   #checkpoint(hash: Bytes): Bytes {
     const { logId } = this.#fold;
     assert(logId !== undefined, 'a checkpoint before genesis');
-    return encodeCheckpoint({ logId, position: this.#position, entryHash: hash, fold: this.#fold });
+    return encodeCheckpoint({
+      logId,
+      position: this.#position,
+      entryHash: hash,
+      fold: this.#fold,
+      settlement: this.#settlement,
+    });
   }
 
   #checkConfiguredChain(fold: ChainFold): void {
@@ -308,6 +367,57 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
         position: logEntry.position,
       },
     );
+  }
+}
+
+/** The fold of settlement judges; the fold of blocks may know better why it is rejected. */
+function settlementVerdict({ state, rejectedClass: known }: FoldResult, settled: SettlementResult): FoldResult {
+  if (settled.verdict === 'accepted') return { verdict: 'accepted', state };
+  const rejectedClass = known ?? settled.rejectedClass;
+  return { verdict: 'rejected', state, ...(rejectedClass !== undefined && { rejectedClass }) };
+}
+
+/** Its numbers are small once it is accepted. */
+function settlementEvent(entry: SettlementEntry, position: number): SettlementEvent {
+  switch (entry.kind) {
+    case 'BatchSealed':
+      return {
+        kind: entry.kind,
+        position,
+        batch: Number(entry.batch),
+        firstBlock: Number(entry.firstBlock),
+        lastBlock: Number(entry.lastBlock),
+        storedBatchHash: entry.storedBatchHash,
+        reason: entry.reason,
+        commitInfo: entry.commitInfo,
+      };
+    case 'FriProved':
+      return {
+        kind: entry.kind,
+        position,
+        batch: Number(entry.batch),
+        proofKind: entry.proofKind,
+        proof: entry.proof,
+      };
+    case 'SnarkProved':
+      return {
+        kind: entry.kind,
+        position,
+        fromBatch: Number(entry.fromBatch),
+        toBatch: Number(entry.toBatch),
+        proofKind: entry.proofKind,
+        proof: entry.proof,
+      };
+    case 'L1Progress':
+      return {
+        kind: entry.kind,
+        position,
+        committed: Number(entry.committed),
+        proved: Number(entry.proved),
+        executed: Number(entry.executed),
+        l1BlockNumber: entry.l1BlockNumber,
+        l1BlockHash: entry.l1BlockHash,
+      };
   }
 }
 

@@ -97,14 +97,23 @@ export function foldChain(
   }
 
   if (entry.schema > newestSchemaOf(state.rules)) return rejected('garbage');
-  if (state.claim === undefined || !equalBytes(entry.claim, state.claim)) {
-    return rejected(entry.epoch < state.epoch ? 'stale' : 'foreign');
-  }
+  if (!isOwners(state, entry, software)) return rejected(entry.epoch < state.epoch ? 'stale' : 'foreign');
   if (entry.kind !== 'Block') return isDuplicate ? rejected('duplicate') : { verdict: 'rejected', state };
 
   if (entry.height !== BigInt(state.height) + 1n || !equalBytes(entry.parent, state.parent)) return rejected('gap');
   if (entry.record.context.blockNumber !== entry.height) return rejected('garbage');
   return { verdict: 'accepted', state: { ...state, height: state.height + 1, parent: entry.record.blockOutputHash } };
+}
+
+/** The envelope of an entry that is neither Genesis nor a claim is that of the log's owner (log-protocol 3). */
+export function isOwners(
+  state: ChainFold,
+  entry: Pick<Entry, 'schema' | 'logId' | 'claim'>,
+  software: Software,
+): boolean {
+  if (entry.schema > software.schema || entry.schema > newestSchemaOf(state.rules)) return false;
+  if (state.logId === undefined || state.claim === undefined) return false;
+  return equalBytes(entry.logId, state.logId) && equalBytes(entry.claim, state.claim);
 }
 
 /** Each version of the rules fixes the newest schema that its epochs allow. */

@@ -1,5 +1,6 @@
 /** The entries of the log (log-protocol 2): decoded form of `schemas/ReplayEntry.v1.avsc`. */
 import type { Bytes } from '../common/bytes.ts';
+import { type CommitInfo, PROOF_KINDS, type ProofKind, type ProofReference } from '../protocol/batch.ts';
 import type { BlockRecord } from '../protocol/replayRecord.ts';
 
 export interface Envelope {
@@ -56,22 +57,7 @@ export interface BlockEntry extends Envelope {
 }
 
 /** spec: batches 5, without operator_da_input. */
-export interface LoggedCommitInfo {
-  readonly batchNumber: bigint;
-  readonly newStateCommitment: Bytes;
-  readonly numberOfLayer1Txs: bigint;
-  readonly priorityOperationsHash: Bytes;
-  readonly dependencyRootsRollingHash: Bytes;
-  readonly l2ToL1LogsRootHash: Bytes;
-  readonly l2DaValidator: Bytes;
-  readonly daCommitment: Bytes;
-  /** Unix seconds. */
-  readonly firstBlockTimestamp: bigint;
-  readonly lastBlockTimestamp: bigint;
-  readonly chainId: bigint;
-  readonly chainAddress: Bytes;
-  readonly upgradeTxHash: Bytes | undefined;
-}
+export type LoggedCommitInfo = CommitInfo;
 
 export interface BatchSealedEntry extends Envelope {
   readonly kind: 'BatchSealed';
@@ -83,14 +69,8 @@ export interface BatchSealedEntry extends Envelope {
   readonly commitInfo: LoggedCommitInfo;
 }
 
-export const PROOF_KINDS = ['real', 'fake'] as const;
-export type ProofKind = (typeof PROOF_KINDS)[number];
-
-export interface ProofReference {
-  readonly key: string;
-  /** Zero for a fake. */
-  readonly hash: Bytes;
-}
+export { PROOF_KINDS };
+export type { ProofKind, ProofReference };
 
 export interface FriProvedEntry extends Envelope {
   readonly kind: 'FriProved';
@@ -129,6 +109,13 @@ export type Entry =
   | L1ProgressEntry;
 
 export type EntryKind = Entry['kind'];
+
+/** What the fold of settlement judges (log-protocol 4). */
+export type SettlementEntry = BatchSealedEntry | FriProvedEntry | SnarkProvedEntry | L1ProgressEntry;
+
+export function isSettlementEntry(entry: Entry): entry is SettlementEntry {
+  return entry.kind !== 'Genesis' && entry.kind !== 'EpochStarted' && entry.kind !== 'Block';
+}
 
 /** In the order of the union in the schema. */
 export const ENTRY_KINDS: readonly EntryKind[] = [

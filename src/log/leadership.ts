@@ -7,10 +7,20 @@ import { type Clock, type RandomSource, randomFraction } from '../common/clock.t
 import { NodeError, assert, errorText } from '../common/errors.ts';
 import type { BlockRecord } from '../protocol/replayRecord.ts';
 import { type ChainFold, type FoldResult, type Software, foldChain } from './chainFold.ts';
-import { type BlockEntry, type Entry, type EpochStartedEntry, ID_BYTES } from './entry.ts';
+import {
+  type BlockEntry,
+  type Entry,
+  type Envelope,
+  type EpochStartedEntry,
+  ID_BYTES,
+  type SettlementEntry,
+  entryKey,
+  isSettlementEntry,
+} from './entry.ts';
 import { type EncodedEntry, NEWEST_SCHEMA, encodeEntry, entryHash } from './entryCodec.ts';
 import { type LogEntry, type Producer, checkEntrySize } from './eventLog.ts';
 import { type LogLogger, SILENT_LOGGER } from './logLogger.ts';
+import { EMPTY_SETTLEMENT, type SettlementFold, foldSettlement } from './settlementFold.ts';
 
 /** A block this process sent and has not read back yet. */
 export interface QueuedBlock<T> {
@@ -45,8 +55,21 @@ const CHECK_AGAIN_MS = 1_000;
 /** Claims sent and not read back. Forgetting one is safe: it then counts as somebody else's. */
 const CLAIMS_MAX = 1024;
 
-interface QueueItem<T> extends QueuedBlock<T> {
+/** Settlement entries that may be unaccepted at once. */
+const SETTLEMENT_AHEAD_MAX = 32;
+
+/** A settlement entry without its envelope. */
+export type SettlementContent = SettlementEntry extends infer Each
+  ? Each extends SettlementEntry
+    ? Omit<Each, keyof Envelope>
+    : never
+  : never;
+
+interface QueueItem<T> {
+  readonly entryHash: Bytes;
   readonly encoded: EncodedEntry;
+  /** undefined: a settlement entry. */
+  readonly block: QueuedBlock<T> | undefined;
   sentAtMs: number | undefined;
 }
 
@@ -70,6 +93,11 @@ export class Leadership<T> {
   readonly #producer: Producer;
   /** Accepted state plus the queue. */
   #head: ChainFold;
+  /** Without the queue: seals hold accepted blocks only. */
+  #accepted: ChainFold;
+  /** Accepted settlement plus the queue. */
+  #settlement: SettlementFold;
+  #queuedBlocks = 0;
   #queue: QueueItem<T>[] = [];
   /** So many at the queue's front were handed to the producer. */
   #sentCount = 0;
@@ -78,12 +106,14 @@ export class Leadership<T> {
   #cancelDeadline: (() => void) | undefined;
   #waiting = new Set<() => void>();
 
-  constructor(fold: ChainFold, producer: Producer, context: LeadershipContext) {
+  constructor(fold: ChainFold, settlement: SettlementFold, producer: Producer, context: LeadershipContext) {
     assert(fold.claim !== undefined && fold.logId !== undefined, 'a leadership needs an accepted claim (A6)');
     this.claim = fold.claim;
     this.epoch = fold.epoch;
     this.#logId = fold.logId;
     this.#head = fold;
+    this.#accepted = fold;
+    this.#settlement = settlement;
     this.#producer = producer;
     this.#context = context;
   }
@@ -93,9 +123,19 @@ export class Leadership<T> {
     return this.#head;
   }
 
+  /** What the next settlement entry builds on: accepted settlement plus everything in the queue. */
+  get settlement(): SettlementFold {
+    return this.#settlement;
+  }
+
+  /** Settlement entries that may be appended now. */
+  get settlementRoom(): number {
+    return this.#isAlive ? SETTLEMENT_AHEAD_MAX - (this.#queue.length - this.#queuedBlocks) : 0;
+  }
+
   /** Blocks that may be appended now. */
   get room(): number {
-    return this.#isAlive ? this.#context.maxAheadBlocks - this.#queue.length : 0;
+    return this.#isAlive ? this.#context.maxAheadBlocks - this.#queuedBlocks : 0;
   }
 
   /** False for ever once there was doubt. */
@@ -133,19 +173,14 @@ export class Leadership<T> {
     if (this.room <= 0) {
       throw new NodeError(
         'invariant',
-        `block ${height} was built with ${this.#queue.length} blocks unaccepted: wait for room (A4)`,
+        `block ${height} was built with ${this.#queuedBlocks} blocks unaccepted: wait for room (A4)`,
         { code: 'QUEUE_FULL', height },
       );
     }
-    const { nodeId, bootId, software } = this.#context;
+    const { software } = this.#context;
     const entry: BlockEntry = {
       kind: 'Block',
-      schema: NEWEST_SCHEMA,
-      logId: this.#logId,
-      epoch: this.epoch,
-      claim: this.claim,
-      nodeId,
-      bootId,
+      ...this.#envelope(),
       height: BigInt(height),
       parent: this.#head.parent,
       record: block.record,
@@ -164,23 +199,60 @@ export class Leadership<T> {
     }
     const encoded = encodeEntry(entry);
     checkEntrySize(encoded);
-    const item: QueueItem<T> = {
+    const queued: QueuedBlock<T> = {
       height,
       entryHash: entryHash(encoded.schema, encoded.bytes),
       bytes: encoded.bytes,
       payload: block.payload,
-      encoded,
-      sentAtMs: undefined,
     };
     // The overlay only moves up, so a slot never gets a second content (A5).
-    assert(
-      state.height === height && height > (this.#queue.at(-1)?.height ?? 0),
-      `height ${height} is appended twice in one epoch (A5)`,
-    );
+    assert(state.height === height, `height ${height} is appended twice in one epoch (A5)`);
     this.#head = state;
-    this.#queue.push(item);
+    this.#queuedBlocks += 1;
+    this.#queue.push({ entryHash: queued.entryHash, encoded, block: queued, sentAtMs: undefined });
     this.#send();
-    return item;
+    return queued;
+  }
+
+  /**
+   * Sends a settlement entry (spec: log-protocol 6). The overlay takes each slot once, so it never gets a second content
+   * (A5). Nothing may act on the entry before it is read back. Returns the entry's hash. Throws a NodeError before anything
+   * is sent: NOT_LEADING, QUEUE_FULL, SETTLEMENT_DOES_NOT_FIT, ENTRY_TOO_LARGE.
+   */
+  appendSettlement(content: SettlementContent): Bytes {
+    const entry: SettlementEntry = { ...content, ...this.#envelope() };
+    const key = entryKey(entry);
+    if (!this.#isAlive)
+      throw new NodeError(
+        'retryable',
+        `${key} was made in epoch ${this.epoch}, which this process leads no longer: nothing was sent`,
+        { code: 'NOT_LEADING', epoch: this.epoch },
+      );
+    if (this.settlementRoom <= 0)
+      throw new NodeError(
+        'retryable',
+        `${key}: ${SETTLEMENT_AHEAD_MAX} settlement entries are unaccepted: wait until they are read back`,
+        { code: 'QUEUE_FULL' },
+      );
+    const { verdict, state } = foldSettlement(this.#settlement, entry, this.#accepted, this.#context.software);
+    if (verdict !== 'accepted')
+      throw new NodeError(
+        'invariant',
+        `${key} would not be accepted after ${this.#settlement.sealed} sealed and ${this.#settlement.executed} executed batches at height ${this.#accepted.height}: nothing was sent`,
+        { code: 'SETTLEMENT_DOES_NOT_FIT', key },
+      );
+    const encoded = encodeEntry(entry);
+    checkEntrySize(encoded);
+    const hash = entryHash(encoded.schema, encoded.bytes);
+    this.#settlement = state;
+    this.#queue.push({ entryHash: hash, encoded, block: undefined, sentAtMs: undefined });
+    this.#send();
+    return hash;
+  }
+
+  #envelope(): Envelope {
+    const { nodeId, bootId } = this.#context;
+    return { schema: NEWEST_SCHEMA, logId: this.#logId, epoch: this.epoch, claim: this.claim, nodeId, bootId };
   }
 
   /** For the manager: an entry with this hash is in the queue. */
@@ -189,27 +261,33 @@ export class Leadership<T> {
   }
 
   /** For the manager: takes the queue's front off if this accepted entry is it, byte for byte. */
-  takeFront(hash: Bytes, foldAfter: ChainFold): { block: QueuedBlock<T>; seconds: number } | undefined {
+  takeFront(hash: Bytes, foldAfter: ChainFold): { block: QueuedBlock<T> | undefined; seconds: number } | undefined {
     const [front] = this.#queue;
     if (front === undefined || !equalBytes(front.entryHash, hash)) return undefined;
     this.#queue.shift();
     this.#sentCount = Math.max(0, this.#sentCount - 1);
-    assert(
-      front.height === foldAfter.height,
-      `front of the queue is block ${front.height}, accepted was ${foldAfter.height} (A4)`,
-    );
+    this.#accepted = foldAfter;
+    const { block } = front;
+    if (block !== undefined) {
+      this.#queuedBlocks -= 1;
+      assert(
+        block.height === foldAfter.height,
+        `front of the queue is block ${block.height}, accepted was ${foldAfter.height} (A4)`,
+      );
+    }
     this.#armDeadline();
     this.#wake();
     const now = this.#context.clock.now();
-    return { block: front, seconds: (now - (front.sentAtMs ?? now)) / 1000 };
+    return { block, seconds: (now - (front.sentAtMs ?? now)) / 1000 };
   }
 
   /** For the manager: ends it for ever; what was in the queue may still be accepted. */
   end(): { unaccepted: readonly QueuedBlock<T>[]; closed: Promise<void> } {
     this.#isAlive = false;
     this.#cancelDeadline?.();
-    const unaccepted = this.#queue;
+    const unaccepted = this.#queue.flatMap(({ block }) => block ?? []);
     this.#queue = [];
+    this.#queuedBlocks = 0;
     this.#wake();
     return { unaccepted, closed: this.#producer.close() };
   }
@@ -217,12 +295,12 @@ export class Leadership<T> {
   /** One request at a time; then as many of those queued meanwhile as fit, at least one. */
   #send(): void {
     if (!this.#isAlive || this.#isSending || this.#sentCount >= this.#queue.length) return;
-    assert(this.#queue.length <= this.#context.maxAheadBlocks, `${this.#queue.length} blocks in the queue (A4)`);
+    assert(this.#queuedBlocks <= this.#context.maxAheadBlocks, `${this.#queuedBlocks} blocks in the queue (A4)`);
     const now = this.#context.clock.now();
     const entries: EncodedEntry[] = [];
     let sizeBytes = 0;
     for (const item of this.#queue.slice(this.#sentCount)) {
-      sizeBytes += item.bytes.length;
+      sizeBytes += item.encoded.bytes.length;
       if (entries.length > 0 && sizeBytes > SEND_LIMIT_BYTES) break;
       entries.push(item.encoded);
       item.sentAtMs = now;
@@ -313,6 +391,7 @@ export class LeadershipManager<T> {
   readonly #logger: LogLogger;
   /** After everything read so far. */
   #fold: ChainFold | undefined;
+  #settlement: SettlementFold = EMPTY_SETTLEMENT;
   #nextPosition = 0;
   #isCaughtUp = false;
   #isClosed = false;
@@ -349,14 +428,20 @@ export class LeadershipManager<T> {
     return this.#leadership;
   }
 
-  /** Every entry read, in order, after the fold. Returns the queued block when this accepted entry is the front of our queue, byte for byte. */
+  /**
+   * Every entry read, in order, after the fold. Returns the queued block when this accepted entry is the front of our queue,
+   * byte for byte.
+   * @param settlementAfter with an accepted settlement entry
+   */
   onEntry(
     entry: LogEntry,
     hash: Bytes,
     decoded: Entry | undefined,
     result: FoldResult,
     foldAfter: ChainFold,
+    settlementAfter?: SettlementFold,
   ): QueuedBlock<T> | undefined {
+    if (settlementAfter !== undefined) this.#settlement = settlementAfter;
     const before = this.#fold;
     this.#fold = foldAfter;
     this.#nextPosition = entry.position + 1;
@@ -369,6 +454,7 @@ export class LeadershipManager<T> {
       this.#keepAlive();
       if (decoded.kind === 'EpochStarted') this.#onEpoch(decoded, foldAfter);
       else if (decoded.kind === 'Block') own = this.#onBlock(hash, foldAfter);
+      else if (isSettlementEntry(decoded)) this.#onSettlement(hash, foldAfter, entryKey(decoded));
     }
     if (this.#readToPosition !== undefined && this.#nextPosition >= this.#readToPosition) this.#onReadToEnd();
     this.#pursue();
@@ -380,8 +466,9 @@ export class LeadershipManager<T> {
    * @param fold the state after it
    * @param end of `CaughtUp`
    */
-  onCaughtUp(fold: ChainFold, end: number): void {
+  onCaughtUp(fold: ChainFold, end: number, settlement: SettlementFold = this.#settlement): void {
     this.#fold = fold;
+    this.#settlement = settlement;
     this.#nextPosition = end;
     this.#isCaughtUp = true;
     if (this.#readToPosition !== undefined && end >= this.#readToPosition) this.#onReadToEnd();
@@ -423,6 +510,13 @@ export class LeadershipManager<T> {
     return taken.block;
   }
 
+  #onSettlement(hash: Bytes, foldAfter: ChainFold, key: string): void {
+    if (this.#leadership === undefined) return;
+    const taken = this.#leadership.takeFront(hash, foldAfter);
+    if (taken === undefined) this.#doubt('not_front', { key });
+    else this.#options.metrics?.append('accepted', taken.seconds);
+  }
+
   #onEpoch(entry: EpochStartedEntry, foldAfter: ChainFold): void {
     this.#backoff = Math.min(BACKOFF_MAX, this.#backoff * 2);
     this.#dropLeadership('other_epoch');
@@ -455,7 +549,7 @@ export class LeadershipManager<T> {
 
   #lead(fold: ChainFold): void {
     const { nodeId, bootId, software, maxAheadBlocks, clock, openProducer } = this.#options;
-    const leadership: Leadership<T> = new Leadership<T>(fold, openProducer(), {
+    const leadership: Leadership<T> = new Leadership<T>(fold, this.#settlement, openProducer(), {
       nodeId,
       bootId,
       software,

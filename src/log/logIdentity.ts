@@ -3,6 +3,7 @@ import { type Bytes, equalBytes, toHex } from '../common/bytes.ts';
 import { NodeError } from '../common/errors.ts';
 import { AvroError, AvroReader, AvroWriter } from './avro.ts';
 import type { ChainFold } from './chainFold.ts';
+import type { SettlementCounters } from './settlementFold.ts';
 import { ID_BYTES } from './entry.ts';
 import { decodeEntry, entryHash } from './entryCodec.ts';
 import type { EventLog } from './eventLog.ts';
@@ -16,12 +17,15 @@ export interface Checkpoint {
   readonly entryHash: Bytes;
   /** The whole state after that entry. */
   readonly fold: ChainFold;
+  /** Of the fold of settlement; its batches lie in rows beside (settlementRows.ts). */
+  readonly settlement: SettlementCounters;
 }
 
-const FORMAT = 1;
+/** 1 had no state of settlement. */
+const FORMAT = 2;
 const writer = new AvroWriter();
 
-export function encodeCheckpoint({ logId, position, entryHash: hash, fold }: Checkpoint): Bytes {
+export function encodeCheckpoint({ logId, position, entryHash: hash, fold, settlement }: Checkpoint): Bytes {
   writer.reset();
   writer.u32(FORMAT);
   writer.fixed(logId, ID_BYTES);
@@ -35,14 +39,20 @@ export function encodeCheckpoint({ logId, position, entryHash: hash, fold }: Che
   writer.u64(BigInt(fold.height));
   writer.fixed(fold.parent, 32);
   writer.optional(fold.leaderNodeId, (id) => writer.fixed(id, ID_BYTES));
+  writer.u64(BigInt(settlement.sealed));
+  writer.u64(BigInt(settlement.committed));
+  writer.u64(BigInt(settlement.proved));
+  writer.u64(BigInt(settlement.executed));
+  writer.u64(settlement.l1Block);
   return writer.finish();
 }
 
-/** Throws a NodeError CHECKPOINT_DAMAGED. */
+/** Throws a NodeError CHECKPOINT_DAMAGED, or CHECKPOINT_FORMAT for one that another version wrote. */
 export function decodeCheckpoint(bytes: Bytes): Checkpoint {
   const input = new AvroReader(bytes, 0);
   try {
-    if (input.u32() !== FORMAT) throw new AvroError('unknown format');
+    const format = input.u32();
+    if (format !== FORMAT) throw otherFormat(format);
     const checkpoint: Checkpoint = {
       logId: input.fixed(ID_BYTES),
       position: Number(input.u64()),
@@ -57,6 +67,13 @@ export function decodeCheckpoint(bytes: Bytes): Checkpoint {
         parent: input.fixed(32),
         leaderNodeId: input.optional(() => input.fixed(ID_BYTES)),
       },
+      settlement: {
+        sealed: Number(input.u64()),
+        committed: Number(input.u64()),
+        proved: Number(input.u64()),
+        executed: Number(input.u64()),
+        l1Block: input.u64(),
+      },
     };
     if (!input.atEnd) throw new AvroError('trailing bytes');
     return checkpoint;
@@ -69,6 +86,15 @@ export function decodeCheckpoint(bytes: Bytes): Checkpoint {
       { cause: error },
     );
   }
+}
+
+function otherFormat(format: number): NodeError {
+  const age = format < FORMAT ? 'older' : 'newer or damaged';
+  return new NodeError(
+    'fatal',
+    `the checkpoint has the ${age} format ${format}, this version reads ${FORMAT}: build the store again from the log with \`reprise rebuild state\``,
+    { code: 'CHECKPOINT_FORMAT', format },
+  );
 }
 
 /**

@@ -48,7 +48,7 @@ class MerkleTree implements Projection<MerkleTreeReader> {
   async apply({ event }: JournalEntry, tx: StoreTx): Promise<void> {
     if (event.kind === 'Genesis') {
       await this.#applyWrites(tx, 0, event.writes.map(toTreeWrite));
-    } else {
+    } else if (event.kind === 'Block') {
       await this.#applyWrites(tx, event.height, event.output.writes.map(toTreeWrite));
     }
   }

@@ -3,7 +3,15 @@ import type { Bytes } from '../common/bytes.ts';
 import type { JournalEntry } from '../store/journal.ts';
 import type { KeyValueStore } from '../store/keyValueStore.ts';
 
-export type { CanonicalBlock, GenesisEvent, JournalEntry, JournalEvent } from '../store/journal.ts';
+export type {
+  BatchSealed,
+  CanonicalBlock,
+  GenesisEvent,
+  JournalEntry,
+  JournalEvent,
+  L1Progress,
+  SettlementEvent,
+} from '../store/journal.ts';
 
 /** Also directory and metric label. */
 export type ProjectionName = 'repositories' | 'addresses' | 'merkleTree' | 'batches' | 'priorityTree';

@@ -52,6 +52,7 @@ async function apply({ event }: JournalEntry, tx: StoreTx): Promise<void> {
     putBlock(tx, { header: event.header, hash: event.blockHash, transactionHashes: [], transactionsLength: 0 });
     return;
   }
+  if (event.kind !== 'Block') return;
   applyTransactions(event, tx);
   await applyBloom(event, tx);
 }

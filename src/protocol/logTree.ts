@@ -120,6 +120,15 @@ export function l2LogRoot(encodedLogs: readonly Bytes[]): Bytes {
   return keccakNode(localLogRoot(encodedLogs), ZERO_32);
 }
 
+/** Root and siblings of a leaf against `l2LogRoot`, of the batch's leaves in order (spec: merkle-tree 8). */
+export function l2LogLeafPath(
+  leaves: readonly Bytes[],
+  index: number,
+): { readonly root: Bytes; readonly path: readonly Bytes[] } {
+  const { root, path } = miniTreePath(leaves, index, LOG_TREE);
+  return { root: keccakNode(root, ZERO_32), path: [...path, ZERO_32] };
+}
+
 /** Siblings of a log against `l2LogRoot`: the path in the tree, then 32 zero bytes (spec: merkle-tree 8). Throws LOG_TREE_TOO_MANY_LEAVES. */
 export function l2LogPath(encodedLogs: readonly Bytes[], index: number): readonly Bytes[] {
   return [...miniTreePath(logLeaves(encodedLogs), index, LOG_TREE).path, ZERO_32];

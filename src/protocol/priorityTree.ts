@@ -3,6 +3,7 @@ import { ZERO_32 } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
 import { assert } from '../common/errors.ts';
 import { KECCAK_EMPTY } from '../common/hash.ts';
+import { ProtocolError } from './errors.ts';
 import { keccakNode, miniTreeDepth } from './logTree.ts';
 
 /** h = keccak256(h || hash) from keccak256 of nothing, over the canonical hashes of the 0x7f transactions (spec: batches 6.3). */
@@ -39,6 +40,30 @@ export class TrimmedTree {
   /** `emptyLeaf` stands for a missing leaf; of the priority tree it is keccak256 of nothing. */
   constructor(emptyLeaf: Bytes = KECCAK_EMPTY) {
     this.#emptyHashes = [emptyLeaf];
+  }
+
+  /** Goes on where `state` stood, without the leaves after it (spec: priority-tree 5). Throws PRIORITY_TREE_CORRUPT. */
+  static restore({ start, cache }: TrimmedState, emptyLeaf: Bytes = KECCAK_EMPTY): TrimmedTree {
+    const tree = new TrimmedTree(emptyLeaf);
+    while (tree.#size < start) tree.#size *= 2;
+    const depth = tree.#depth;
+    const needed = start === tree.#size ? depth + 1 : depth;
+    const isGood =
+      cache.length >= needed &&
+      cache.slice(needed).every((hash) => hash === undefined) &&
+      cache
+        .slice(0, depth)
+        .every((hash, level) => (hash !== undefined) === (Math.floor(start / 2 ** level) % 2 === 1)) &&
+      (needed === depth || cache[depth] !== undefined);
+    if (!isGood)
+      throw new ProtocolError(
+        'PRIORITY_TREE_CORRUPT',
+        `the left siblings of leaf ${start} of the priority tree are not those it needs: build the tree again from the log`,
+        { start },
+      );
+    tree.#start = start;
+    tree.#cache = cache.slice(0, needed);
+    return tree;
   }
 
   get state(): TrimmedState {

@@ -1,6 +1,8 @@
 /** What JSON-RPC needs from the rest of the node. Implemented over the thread ports in src/workers; a fake one serves unit tests. */
 import type { Bytes } from '../common/bytes.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
+import type { BatchesReader } from '../projections/batchesReader.ts';
+import type { MerkleTreeReader } from '../projections/merkleTreeReader.ts';
 import type { RepositoriesReader } from '../projections/repositoriesReader.ts';
 
 /** State after a block; block 0 is genesis. Absent accounts and slots are undefined. */
@@ -97,12 +99,17 @@ export interface RpcBackend {
   latest(): number;
   /** Last accepted block of the log that this node knows of. */
   logHead(): number;
-  /** From settlement, later; 0 until then. */
+  /** Last block of the newest batch that L1 holds, and of the newest that L1 has executed; 0: none. Pushed by the chain. */
   safe(): number;
   finalized(): number;
+  /** The newest batch that L1 has executed, of the same accepted entry as `finalized`. */
+  executedBatch(): number;
   /** Base fee of the next block, wei. */
   nextBaseFee(): bigint;
   readonly repositories: RepositoriesReader;
+  /** undefined: this node does not keep them. */
+  readonly batches: BatchesReader | undefined;
+  readonly merkleTree: MerkleTreeReader | undefined;
   readonly state: StateAtBlock;
   /** The context of the block itself; of block 0 the genesis context. */
   blockContext(blockNumber: number): Promise<BlockContext | undefined>;

@@ -14,6 +14,20 @@ export interface ProjectionStatus {
   readonly state: ProjectionState;
 }
 
+/** Newest batch of each stage; 0: none. */
+export interface BatchesStatus {
+  readonly sealed: number;
+  /** Of them recomputed by this node. */
+  readonly checked: number;
+  readonly committed: number;
+  readonly proved: number;
+  readonly executed: number;
+  /** Blocks of the batch that this process collects. */
+  readonly openBlocks: number;
+  /** Why settlement needs a look; blocks go on. */
+  readonly alarm: string | undefined;
+}
+
 export interface NodeStatus {
   readonly role: 'main' | 'external';
   readonly nodeVersion: string;
@@ -31,6 +45,7 @@ export interface NodeStatus {
   readonly projections: readonly ProjectionStatus[];
   readonly safe: number;
   readonly finalized: number;
+  readonly batches: BatchesStatus;
   /** Undefined: L1 is not watched. */
   readonly l1Head: number | undefined;
   readonly arePriorityTransactionsChecked: boolean;
@@ -91,6 +106,7 @@ function statusBody(status: NodeStatus): object {
     projections: projectionTable(status),
     safe: status.safe,
     finalized: status.finalized,
+    batches: status.batches,
     l1Head: status.l1Head,
     l1ScannedBlock: status.l1ScannedBlock,
     l1Confirmations: status.l1Confirmations,

@@ -24,6 +24,10 @@ export const CHAIN = {
   blockHash: 0x15,
   /** u64 height -> u64 journal index */
   journalIndex: 0x16,
+  /** kind, u64 batch -> what the fold of settlement keeps of it (log/settlementRows.ts) */
+  settlement: 0x17,
+  /** u64 batch -> u64 journal index of its seal */
+  sealIndex: 0x18,
 } as const;
 
 /** `repositories` (projections/repositories.ts). */
@@ -56,6 +60,36 @@ export const MERKLE_TREE = {
   indexPage: 0x42,
   /** -> u48 number of those pages */
   indexSize: 0x43,
+} as const;
+
+/** `batches` (projections/batches.ts). */
+export const BATCHES = {
+  /** u48 height -> log leaves and transactions of a block that no batch holds yet */
+  openBlock: 0x50,
+  /** u48 batch -> the seal, and how many transactions it holds */
+  batch: 0x51,
+  /** u48 last block -> u48 batch */
+  lastBlock: 0x52,
+  /** u48 batch -> which transactions have how many logs, then the leaves of all of them; none without logs */
+  leaves: 0x53,
+  /** u48 batch -> kind, key, hash of the accepted FRI proof */
+  friProof: 0x54,
+  /** u48 first batch -> u48 last batch, kind, key, hash of the accepted SNARK proof */
+  snarkProof: 0x55,
+  /** -> newest accepted counters of L1 */
+  progress: 0x56,
+} as const;
+
+/** `priorityTree` (projections/priorityTree.ts). */
+export const PRIORITY_TREE = {
+  /** -> leaves executed and their left siblings, leaves in all, leaves in batches, executed batch */
+  state: 0x60,
+  /** u48 id -> canonical hash; of those not executed */
+  leaf: 0x61,
+  /** u48 height -> u48 id after the block, while no batch holds it */
+  blockEnd: 0x62,
+  /** u48 batch -> u48 first id, u48 count; of those not executed */
+  batch: 0x63,
 } as const;
 
 /** A key of the chain store. */

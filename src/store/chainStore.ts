@@ -13,7 +13,7 @@ import { accountSlot, flatKey } from '../protocol/stateKey.ts';
 import type { MissingKey } from '../vm/loadedState.ts';
 import { CHAIN, chainKey } from './buckets.ts';
 import { decodeJournalEntry, encodeJournalEntry } from './journalCodec.ts';
-import type { BlockRecord, CanonicalBlock, JournalEntry } from './journal.ts';
+import type { BatchSealed, BlockRecord, CanonicalBlock, JournalEntry, SettlementEvent } from './journal.ts';
 import { type KeyValueStore, type RangeOptions, StoreBatch } from './keyValueStore.ts';
 
 /** The newest accepted block, and what the next one needs from it. */
@@ -37,6 +37,12 @@ export interface GenesisContent {
   readonly preimages: readonly Preimage[];
   /** The entry as it lies in the log, for RPC and for nodes that are not fed by it. */
   readonly entryBytes: Bytes;
+}
+
+/** undefined value: the row goes. */
+export interface StoredRow {
+  readonly key: Bytes;
+  readonly value: Bytes | undefined;
 }
 
 const RECORD_LENGTH = 124;
@@ -131,6 +137,31 @@ export class ChainStore {
     };
   }
 
+  /** One accepted settlement entry: journal, rows of the fold of settlement and checkpoint in one atomic write. */
+  async applySettlement(event: SettlementEvent, rows: readonly StoredRow[], checkpoint: Bytes): Promise<void> {
+    assert(this.#head !== undefined, 'a settlement entry was accepted before genesis');
+    const batch = new StoreBatch();
+    for (const { key, value } of rows) {
+      const stored = chainKey(CHAIN.settlement, key);
+      if (value === undefined) batch.delete(stored);
+      else batch.put(stored, value);
+    }
+    if (event.kind === 'BatchSealed') batch.put(chainKey(CHAIN.sealIndex, u64be(event.batch)), u64be(this.#journalEnd));
+    this.#putJournal(batch, { index: this.#journalEnd, event });
+    batch.put(chainKey(CHAIN.meta, META_CHECKPOINT), checkpoint);
+    await this.#store.write(batch);
+    this.#journalEnd += 1;
+    this.#checkpoint = checkpoint;
+  }
+
+  /** Rows of the fold of settlement, in the order of their keys, without the bucket. */
+  async settlementRows(): Promise<(readonly [key: Bytes, value: Bytes])[]> {
+    const rows: (readonly [Bytes, Bytes])[] = [];
+    const range = { gte: Uint8Array.of(CHAIN.settlement), lt: Uint8Array.of(CHAIN.settlement + 1) };
+    for await (const [key, value] of this.#store.range(range)) rows.push([key.slice(1), value]);
+    return rows;
+  }
+
   /** Newest accepted state, in one batched read. Answers in the order asked; undefined: absent. */
   async readState(keys: readonly MissingKey[]): Promise<(Bytes | undefined)[]> {
     const values = await this.#store.getMany(keys.map(latestKey));
@@ -164,6 +195,17 @@ export class ChainStore {
       if (bytes >= maxBytes) break;
     }
     return entries;
+  }
+
+  /** The accepted seal of a batch. */
+  async seal(batch: number): Promise<BatchSealed | undefined> {
+    const index = await this.#store.get(chainKey(CHAIN.sealIndex, u64be(batch)));
+    if (index === undefined) return undefined;
+    const bytes = await this.#store.get(chainKey(CHAIN.journal, index));
+    const event = bytes === undefined ? undefined : decodeJournalEntry(bytes).event;
+    if (event?.kind !== 'BatchSealed' || event.batch !== batch)
+      throw journalCorrupt(this.#head?.height ?? 0, `the seal of batch ${batch} is missing`);
+    return event;
   }
 
   async block(height: number): Promise<CanonicalBlock | undefined> {
@@ -282,7 +324,7 @@ export function chainRanges(part: 'state' | 'journal'): readonly RangeOptions[] 
   const buckets =
     part === 'state'
       ? [CHAIN.latest, CHAIN.history, CHAIN.preimage, CHAIN.blockHash]
-      : [CHAIN.journal, CHAIN.journalIndex];
+      : [CHAIN.journal, CHAIN.journalIndex, CHAIN.settlement, CHAIN.sealIndex];
   return buckets.map((bucket) => ({ gte: new Uint8Array([bucket]), lt: new Uint8Array([bucket + 1]) }));
 }
 

@@ -1,5 +1,6 @@
 /** What the journal holds: accepted entries with what executing them gave, in order. Every projection follows it. */
 import type { Bytes } from '../common/bytes.ts';
+import type { CommitInfo, ProofKind, ProofReference } from '../protocol/batch.ts';
 import type { BlockHeader, BlockOutput, StorageWrite } from '../protocol/blockOutput.ts';
 import type { BlockRecord } from '../protocol/replayRecord.ts';
 
@@ -25,7 +26,49 @@ export interface CanonicalBlock {
   readonly senders: readonly Bytes[];
 }
 
-export type JournalEvent = GenesisEvent | CanonicalBlock;
+/** An accepted seal: these blocks are that batch for ever. */
+export interface BatchSealed {
+  readonly kind: 'BatchSealed';
+  readonly position: number;
+  readonly batch: number;
+  readonly firstBlock: number;
+  readonly lastBlock: number;
+  readonly storedBatchHash: Bytes;
+  readonly reason: string;
+  readonly commitInfo: CommitInfo;
+}
+
+export interface FriProved {
+  readonly kind: 'FriProved';
+  readonly position: number;
+  readonly batch: number;
+  readonly proofKind: ProofKind;
+  readonly proof: ProofReference;
+}
+
+export interface SnarkProved {
+  readonly kind: 'SnarkProved';
+  readonly position: number;
+  readonly fromBatch: number;
+  readonly toBatch: number;
+  readonly proofKind: ProofKind;
+  readonly proof: ProofReference;
+}
+
+/** What L1 held at that block of its own. */
+export interface L1Progress {
+  readonly kind: 'L1Progress';
+  readonly position: number;
+  readonly committed: number;
+  readonly proved: number;
+  readonly executed: number;
+  readonly l1BlockNumber: bigint;
+  readonly l1BlockHash: Bytes;
+}
+
+export type SettlementEvent = BatchSealed | FriProved | SnarkProved | L1Progress;
+
+export type JournalEvent = GenesisEvent | CanonicalBlock | SettlementEvent;
 
 export interface JournalEntry {
   /** Dense from 0, which is Genesis. */

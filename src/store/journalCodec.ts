@@ -17,12 +17,17 @@ import { ACCOUNT_PROPERTIES_ADDRESS } from '../protocol/systemAddresses.ts';
 import { ByteReader } from './byteReader.ts';
 import { ByteWriter } from './byteWriter.ts';
 import { StoreError } from './errors.ts';
-import type { CanonicalBlock, GenesisEvent, JournalEntry } from './journal.ts';
+import { PROOF_KINDS, type ProofKind, type ProofReference } from '../protocol/batch.ts';
+import type { BatchSealed, CanonicalBlock, GenesisEvent, JournalEntry, JournalEvent, L1Progress } from './journal.ts';
 import { readL2ToL1Log, readLog, writeL2ToL1Log, writeLog } from './logCodec.ts';
 
 const VERSION = 2;
 const KIND_GENESIS = 0;
 const KIND_BLOCK = 1;
+const KIND_BATCH_SEALED = 2;
+const KIND_FRI_PROVED = 3;
+const KIND_SNARK_PROVED = 4;
+const KIND_L1_PROGRESS = 5;
 
 const SUCCESS = 1;
 const CREATES = 2;
@@ -44,9 +49,148 @@ export function encodeJournalEntry(entry: JournalEntry): Bytes {
   writer.reset();
   writer.byte(VERSION);
   writer.varint(entry.index);
-  if (entry.event.kind === 'Genesis') writeGenesis(entry.event);
-  else writeBlock(entry.event);
+  writeEvent(entry.event);
   return writer.take();
+}
+
+function writeEvent(event: JournalEvent): void {
+  switch (event.kind) {
+    case 'Genesis':
+      return writeGenesis(event);
+    case 'Block':
+      return writeBlock(event);
+    case 'BatchSealed':
+      return writeBatchSealed(event);
+    case 'FriProved':
+      writer.byte(KIND_FRI_PROVED);
+      writer.varint(event.position);
+      writer.varint(event.batch);
+      return writeProof(event.proofKind, event.proof);
+    case 'SnarkProved':
+      writer.byte(KIND_SNARK_PROVED);
+      writer.varint(event.position);
+      writer.varint(event.fromBatch);
+      writer.varint(event.toBatch);
+      return writeProof(event.proofKind, event.proof);
+    case 'L1Progress':
+      return writeL1Progress(event);
+  }
+}
+
+function readEvent(kind: number, bytes: Bytes, reader: ByteReader): JournalEvent | undefined {
+  switch (kind) {
+    case KIND_GENESIS:
+      return readGenesis(reader);
+    case KIND_BLOCK:
+      return readBlock(bytes, reader);
+    case KIND_BATCH_SEALED:
+      return readBatchSealed(reader);
+    case KIND_FRI_PROVED:
+      return { kind: 'FriProved', position: reader.varint(), batch: reader.varint(), ...readProof(reader) };
+    case KIND_SNARK_PROVED:
+      return {
+        kind: 'SnarkProved',
+        position: reader.varint(),
+        fromBatch: reader.varint(),
+        toBatch: reader.varint(),
+        ...readProof(reader),
+      };
+    case KIND_L1_PROGRESS:
+      return readL1Progress(reader);
+    default:
+      return undefined;
+  }
+}
+
+function writeBatchSealed(event: BatchSealed): void {
+  const { commitInfo: info } = event;
+  writer.byte(KIND_BATCH_SEALED);
+  writer.varint(event.position);
+  writer.varint(event.batch);
+  writer.varint(event.firstBlock);
+  writer.varint(event.lastBlock);
+  writer.fixed(event.storedBatchHash, HASH);
+  writer.bytes(text.encoder.encode(event.reason));
+  writer.big(info.batchNumber);
+  writer.fixed(info.newStateCommitment, HASH);
+  writer.big(info.numberOfLayer1Txs);
+  writer.fixed(info.priorityOperationsHash, HASH);
+  writer.fixed(info.dependencyRootsRollingHash, HASH);
+  writer.fixed(info.l2ToL1LogsRootHash, HASH);
+  writer.fixed(info.l2DaValidator, ADDRESS);
+  writer.fixed(info.daCommitment, HASH);
+  writer.big(info.firstBlockTimestamp);
+  writer.big(info.lastBlockTimestamp);
+  writer.big(info.chainId);
+  writer.fixed(info.chainAddress, ADDRESS);
+  writer.byte(info.upgradeTxHash === undefined ? 0 : 1);
+  if (info.upgradeTxHash !== undefined) writer.fixed(info.upgradeTxHash, HASH);
+}
+
+function readBatchSealed(reader: ByteReader): BatchSealed {
+  return {
+    kind: 'BatchSealed',
+    position: reader.varint(),
+    batch: reader.varint(),
+    firstBlock: reader.varint(),
+    lastBlock: reader.varint(),
+    storedBatchHash: reader.fixed(HASH),
+    reason: text.decoder.decode(reader.bytes()),
+    commitInfo: {
+      batchNumber: reader.big(),
+      newStateCommitment: reader.fixed(HASH),
+      numberOfLayer1Txs: reader.big(),
+      priorityOperationsHash: reader.fixed(HASH),
+      dependencyRootsRollingHash: reader.fixed(HASH),
+      l2ToL1LogsRootHash: reader.fixed(HASH),
+      l2DaValidator: reader.fixed(ADDRESS),
+      daCommitment: reader.fixed(HASH),
+      firstBlockTimestamp: reader.big(),
+      lastBlockTimestamp: reader.big(),
+      chainId: reader.big(),
+      chainAddress: reader.fixed(ADDRESS),
+      upgradeTxHash: reader.byte() === 0 ? undefined : reader.fixed(HASH),
+    },
+  };
+}
+
+function writeProof(kind: ProofKind, proof: ProofReference): void {
+  writer.byte(PROOF_KINDS.indexOf(kind));
+  writer.bytes(text.encoder.encode(proof.key));
+  writer.fixed(proof.hash, HASH);
+}
+
+function readProof(reader: ByteReader): { readonly proofKind: ProofKind; readonly proof: ProofReference } {
+  const proofKind = PROOF_KINDS[reader.byte()];
+  if (proofKind === undefined)
+    throw new StoreError(
+      'fatal',
+      'STORE_DAMAGED',
+      'a journal entry holds a proof of no known kind. Run `reprise rebuild state`.',
+    );
+  return { proofKind, proof: { key: text.decoder.decode(reader.bytes()), hash: reader.fixed(HASH) } };
+}
+
+function writeL1Progress(event: L1Progress): void {
+  writer.byte(KIND_L1_PROGRESS);
+  writer.varint(event.position);
+  writer.varint(event.committed);
+  writer.varint(event.proved);
+  writer.varint(event.executed);
+  writer.big(event.l1BlockNumber);
+  writer.fixed(event.l1BlockHash, HASH);
+}
+
+function readL1Progress(reader: ByteReader): L1Progress {
+  return {
+    kind: 'L1Progress',
+    position: reader.varint(),
+    committed: reader.varint(),
+    proved: reader.varint(),
+    executed: reader.varint(),
+    l1BlockNumber: reader.big(),
+    l1BlockHash: reader.fixed(HASH),
+  };
 }
 
 /**
@@ -66,8 +210,12 @@ export function decodeJournalEntry(bytes: Bytes): JournalEntry {
   }
   const index = reader.varint();
   const kind = reader.byte();
-  if (kind === KIND_GENESIS) return { index, event: readGenesis(reader) };
-  if (kind === KIND_BLOCK) return { index, event: readBlock(bytes, reader) };
+  const event = readEvent(kind, bytes, reader);
+  if (event !== undefined) {
+    // Of a block the rest is read when its state changes are looked at.
+    if (event.kind !== 'Block') reader.finish();
+    return { index, event };
+  }
   throw new StoreError(
     'fatal',
     'STORE_DAMAGED',
@@ -98,7 +246,6 @@ function readGenesis(reader: ByteReader): GenesisEvent {
   const header = readHeader(reader);
   const blockHash = reader.fixed(HASH);
   const writes = readMany(reader, () => ({ flatKey: reader.fixed(HASH), value: reader.fixed(HASH) }));
-  reader.finish();
   return { kind: 'Genesis', position, chainId, header, blockHash, writes };
 }
 

@@ -13,6 +13,8 @@ import { NEWEST_RULES, NEWEST_SCHEMA } from '../log/entryCodec.ts';
 import type { EventLog } from '../log/eventLog.ts';
 import { LeadershipManager } from '../log/leadership.ts';
 import { checkLogIdentity, decodeCheckpoint } from '../log/logIdentity.ts';
+import { SealChecker, type SettlementAlarm } from '../consumers/sealChecker.ts';
+import { Batcher, type BatcherSettings, type SealedOpenBatch } from '../producers/batcher.ts';
 import type { L1Source } from '../producers/l1Source.ts';
 import { Mempool, type MempoolOptions } from '../producers/mempool.ts';
 import { type BuiltBlock, Sequencer, type SequencerSettings } from '../producers/sequencer.ts';
@@ -28,7 +30,9 @@ import {
 } from '../protocol/transaction.ts';
 import { decodeTransaction } from '../protocol/transactionCodec.ts';
 import { ChainStore } from '../store/chainStore.ts';
-import type { CanonicalBlock } from '../store/journal.ts';
+import { type Finality, type SettlementFold, finalityOf } from '../log/settlementFold.ts';
+import { BatchAssembly } from '../store/batchAssembly.ts';
+import type { CanonicalBlock, SettlementEvent } from '../store/journal.ts';
 import { StateCache } from '../store/stateCache.ts';
 import type { KeyValueStore } from '../store/keyValueStore.ts';
 import { ABSENT, type MissingKey } from '../vm/loadedState.ts';
@@ -40,6 +44,8 @@ export interface ChainSettings {
   readonly mayLead: boolean;
   readonly sequencer: SequencerSettings;
   readonly mempool: MempoolOptions;
+  /** undefined: this process seals no batches, even while it leads. */
+  readonly batcher: BatcherSettings | undefined;
   readonly maxAheadBlocks: number;
   readonly nodeId: Bytes;
   readonly bootId: Bytes;
@@ -59,9 +65,23 @@ export interface ChainDependencies {
   readonly checkBlock?:
     ((transactions: readonly SenderedTransaction[], signal: AbortSignal) => Promise<void>) | undefined;
   readonly recoverSenders: (raws: readonly Bytes[]) => Promise<readonly Bytes[]>;
+  /** State tree after a block; waits until it has the block. undefined: this node keeps none, and checks no seals. */
+  readonly treeAfter?:
+    ((block: number, signal: AbortSignal) => Promise<{ readonly root: Bytes; readonly leafCount: number }>) | undefined;
   readonly logger: Logger;
   readonly events: ChainEvents;
   readonly clock?: Clock;
+}
+
+/** Where settlement stands, whoever asks. */
+export interface SettlementStatus extends Finality {
+  /** L1 block of the newest accepted L1Progress; 0: none. */
+  readonly l1Block: bigint;
+  /** Newest seal that this node has recomputed. */
+  readonly checkedBatch: number;
+  /** Blocks of the batch being collected; 0 unless this process leads. */
+  readonly openBlocks: number;
+  readonly alarm: SettlementAlarm | undefined;
 }
 
 /** One accepted block in numbers, for metrics and the status line. */
@@ -100,6 +120,10 @@ export interface ChainEvents {
   append(result: 'accepted' | 'rejected' | 'failed' | 'expired', seconds: number | undefined): void;
   leading(isLeading: boolean, reason: string): void;
   genesis(entry: Bytes): void;
+  /** A settlement entry was accepted, and the journal ends there now; or the fold was restored at start. */
+  settlement(kind: SettlementEvent['kind'] | 'restored', journalEnd: number, finality: Finality): void;
+  /** This process sent a seal. */
+  batchSent(sealed: SealedOpenBatch): void;
   /** Height of the store that was found at start. */
   opened(height: number): void;
   caughtUp(): void;
@@ -122,6 +146,7 @@ export interface ChainStatus {
   };
   readonly lastTimestamp: bigint;
   readonly nextL1PriorityId: bigint;
+  readonly settlement: SettlementStatus;
 }
 
 export class Chain {
@@ -134,6 +159,9 @@ export class Chain {
   readonly #sequencer: Sequencer;
   readonly #pipeline: ReplayPipeline<BuiltBlock>;
   readonly #abort = new AbortController();
+  readonly #batcher: Batcher | undefined;
+  readonly #sealChecker: SealChecker | undefined;
+  #batcherProblem: SettlementAlarm | undefined;
   #running: Promise<void> | undefined;
   #isStopping = false;
   #isCaughtUp = false;
@@ -164,6 +192,32 @@ export class Chain {
       mayBuild: () => !this.#isStopping && this.#head().height - this.#projectedHeight <= settings.intakeMaxLagBlocks,
       onFatal: (error) => events.fatal(error),
     });
+    const { treeAfter } = dependencies;
+    if (treeAfter !== undefined) {
+      const assembly = new BatchAssembly({ chain: store, chainId: settings.sequencer.chainId, treeAfter });
+      const { signal } = this.#abort;
+      this.#sealChecker = new SealChecker({
+        assembly,
+        seal: (batch) => store.seal(batch),
+        logger,
+        onAlarm: () => undefined,
+        signal,
+      });
+      if (settings.batcher !== undefined)
+        this.#batcher = new Batcher({
+          settings: settings.batcher,
+          assembly,
+          height: () => store.head?.height ?? 0,
+          clock,
+          logger,
+          onSent: (sealed) => events.batchSent(sealed),
+          onProblem: (problem) => {
+            this.#batcherProblem = problem && { code: 'BATCH_NOT_SEALED', ...problem };
+          },
+          signal,
+        });
+    }
+    this.#batcher?.startedAt(store.head?.height ?? 0);
     this.#leadership = new LeadershipManager<BuiltBlock>({
       openProducer: () => log.openProducer(),
       software: SOFTWARE,
@@ -176,8 +230,14 @@ export class Chain {
       hasWork: () => this.#sequencer.hasWork(),
       logEnd: () => log.end(),
       checkLog: () => this.#checkLog(),
-      onLead: (leadership) => this.#sequencer.lead(leadership),
-      onDoubt: (_reason, unaccepted) => this.#sequencer.doubt(unaccepted),
+      onLead: (leadership) => {
+        this.#sequencer.lead(leadership);
+        this.#batcher?.lead(leadership);
+      },
+      onDoubt: (_reason, unaccepted) => {
+        this.#sequencer.doubt(unaccepted);
+        this.#batcher?.moved();
+      },
       onFatal: (error) => events.fatal(error),
       logger,
       metrics: {
@@ -199,6 +259,11 @@ export class Chain {
       checkBlock: dependencies.checkBlock,
       onGenesis: (entry) => events.genesis(entry),
       onAccepted: (block, transactions, built) => this.#onAccepted(block, transactions, built),
+      onSettlement: (event, after, before) => this.#onSettlement(event, after, before),
+      onSettlementRestored: (state) => {
+        this.#sealChecker?.restore(state);
+        events.settlement('restored', store.journalEnd, finalityOf(state));
+      },
       onCaughtUp: (fold) => this.#onCaughtUp(fold),
       logger,
       metrics: {
@@ -235,6 +300,8 @@ export class Chain {
     await this.#leadership.current()?.whenDrained(AbortSignal.timeout(limitMs));
     await this.#leadership.close();
     this.#abort.abort();
+    await this.#batcher?.closed();
+    await this.#sealChecker?.closed();
     await this.#running;
     await this.#dependencies.log.close();
     await this.#store.flush();
@@ -343,6 +410,13 @@ export class Chain {
       mempool: this.#mempool.status(),
       lastTimestamp: head?.timestamp ?? 0n,
       nextL1PriorityId: head?.nextL1PriorityId ?? 0n,
+      settlement: {
+        ...finalityOf(this.#pipeline.settlement),
+        l1Block: this.#pipeline.settlement.l1Block,
+        checkedBatch: this.#sealChecker?.checked ?? 0,
+        openBlocks: this.#batcher?.openBlocks ?? 0,
+        alarm: this.#sealChecker?.alarm ?? this.#batcherProblem,
+      },
     };
   }
 
@@ -423,6 +497,7 @@ export class Chain {
       transactions.map(({ transaction }) => transaction.hash),
     );
     this.#sequencer.workArrived();
+    this.#batcher?.moved();
     const accepted: AcceptedBlock = {
       height: block.height,
       journalEnd: this.#store.journalEnd,
@@ -470,6 +545,19 @@ export class Chain {
       kind: entry?.kind,
       sizeBytes,
     });
+  }
+
+  #onSettlement(event: SettlementEvent, after: SettlementFold, before: SettlementFold): void {
+    const { events, logger } = this.#dependencies;
+    events.settlement(event.kind, this.#store.journalEnd, finalityOf(after));
+    this.#sealChecker?.moved(after);
+    this.#batcher?.moved();
+    if (after.committed < before.committed || after.proved < before.proved)
+      logger.warn(
+        { committed: after.committed, proved: after.proved, committedBefore: before.committed },
+        'L1 took batches back: they are committed and proved again',
+      );
+    if (this.#isCaughtUp) logger.info({ position: event.position, kind: event.kind }, 'settlement entry accepted');
   }
 
   #onCaughtUp(_fold: ChainFold): void {

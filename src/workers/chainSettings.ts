@@ -1,12 +1,14 @@
 /** From the configuration to what the chain worker is built with. */
 import { join } from 'node:path';
-import type { Bytes } from '../common/bytes.ts';
+import { type Bytes, ZERO_ADDRESS } from '../common/bytes.ts';
 import type { Config } from '../common/config.ts';
 import { NodeError } from '../common/errors.ts';
+import { BATCH_NATIVE_MAX } from '../protocol/batch.ts';
+import { LOG_TREE_SIZE } from '../protocol/logTree.ts';
 import type { ChainSettings } from './chain.ts';
 
 /** Version of the stored form of state and journal; a bump makes a new directory, filled again from the log. */
-export const CHAIN_STORE_VERSION = 2;
+export const CHAIN_STORE_VERSION = 3;
 
 const FLUSH_EVERY_BLOCKS = 1_000;
 /** Projections further behind than this many times the readiness threshold close transaction intake. */
@@ -31,7 +33,12 @@ export function configuredBaseFee(config: Pick<Config, 'sequencerBaseFeeOverride
 
 export function chainSettings(
   config: Config,
-  identity: { readonly nodeId: Bytes; readonly bootId: Bytes; readonly nodeVersion: string },
+  identity: {
+    readonly nodeId: Bytes;
+    readonly bootId: Bytes;
+    readonly nodeVersion: string;
+    readonly chainAddress?: Bytes | undefined;
+  },
 ): ChainSettings {
   const chainId = configuredChainId(config);
   return {
@@ -55,6 +62,18 @@ export function chainSettings(
       maxPendingTransactions: config.mempoolMaxPendingTxs,
       maxPendingSizeBytes: config.mempoolMaxPendingSizeBytes,
     },
+    batcher: config.batcherEnabled
+      ? {
+          limits: {
+            blocks: config.batcherBlocksPerBatchLimit,
+            native: BATCH_NATIVE_MAX,
+            pubdataBytes: Number(config.sequencerBlockPubdataLimitBytes),
+            logs: LOG_TREE_SIZE,
+          },
+          timeoutMs: config.batcherBatchTimeoutMs,
+          chainAddress: identity.chainAddress ?? ZERO_ADDRESS,
+        }
+      : undefined,
     maxAheadBlocks: config.eventLogMaxAheadBlocks,
     nodeId: identity.nodeId,
     bootId: identity.bootId,

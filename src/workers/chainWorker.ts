@@ -5,6 +5,7 @@ import { systemRandom } from '../common/clock.ts';
 import { isZero } from '../common/bytes.ts';
 import { importConfig } from '../common/config.ts';
 import { NodeError, assert } from '../common/errors.ts';
+import { RisingGate } from '../common/gate.ts';
 import { createLogger } from '../common/logger.ts';
 import { writeBlockDump } from '../consumers/blockDump.ts';
 import type { GenesisEntry } from '../log/entry.ts';
@@ -13,6 +14,7 @@ import { openLog } from '../log/openLog.ts';
 import { openDevelopmentL1Source } from '../producers/developmentL1Source.ts';
 import { L1Queue, type L1QueueStatus } from '../producers/l1Queue.ts';
 import { type L1Source, NO_L1_SOURCE } from '../producers/l1Source.ts';
+import type { MerkleTreeReader } from '../projections/merkleTreeReader.ts';
 import { isL1Transaction } from '../protocol/transaction.ts';
 import { decodeTransaction } from '../protocol/transactionCodec.ts';
 import { openRocksStore } from '../store/keyValueStore.rocks.ts';
@@ -75,6 +77,11 @@ const events: ChainEvents = {
     main.emit('genesis', entry);
     onGenesis?.(entry);
   },
+  settlement(kind, journalEnd, finality) {
+    for (const port of projections) port.emit('journalEnd', journalEnd);
+    main.emit('settlement', { kind, finality });
+  },
+  batchSent: (sealed) => main.emit('batchSent', sealed),
   opened: (height) => main.emit('opened', height),
   entryRead: (entry) => main.emit('entryRead', entry),
   executed: (source, seconds) => main.emit('executed', { source, seconds }),
@@ -154,6 +161,20 @@ async function watchL1(queue: L1Queue, entry: GenesisEntry, chain: Chain): Promi
   } satisfies L1WatchFrom);
 }
 
+/** The thread of the state tree. */
+const treePort = config.projectionMerkleTreeEnabled ? projections[1] : undefined;
+const treeHeight = new RisingGate();
+
+function treeAfter(port: ThreadPort): NonNullable<Parameters<typeof Chain.open>[1]['treeAfter']> {
+  const tree = port.remote<MerkleTreeReader>('merkleTree');
+  return async (block, signal) => {
+    await treeHeight.whenReached(block, signal);
+    const version = await tree.version(block);
+    assert(version !== undefined, `the state tree says it has block ${block} and does not`);
+    return version;
+  };
+}
+
 /** Started at the first block that this process did not build. */
 let recovery: Recovery | undefined;
 
@@ -175,6 +196,7 @@ async function start(): Promise<void> {
     handleStrayError = (error) => log.handleStrayError?.(error) ?? false;
     const store = await openRocksStore(chainStorePath(config));
     const chain = await Chain.open(chainSettings(config, data), {
+      treeAfter: treePort === undefined ? undefined : treeAfter(treePort),
       log,
       store,
       l1Source: openL1Source(),
@@ -204,6 +226,7 @@ async function start(): Promise<void> {
       port.serve<JournalService>('journal', journal);
       port.on<number>('projectedHeight', (height) => {
         projectedHeights[i] = height;
+        if (port === treePort) treeHeight.rise(height);
         chain.setProjectedHeight(Math.min(...projectedHeights));
       });
     });

@@ -90,6 +90,11 @@ export class L1Service {
     return service;
   }
 
+  /** The diamond proxy, once it was found; on a main node from the start. */
+  get chainAddress(): Bytes | undefined {
+    return this.#chain === undefined ? undefined : fromHex(this.#chain.diamond);
+  }
+
   get status(): L1ServiceStatus {
     const watched = this.#watcher?.status ?? { head: undefined, scanned: undefined, problem: undefined };
     return { ...watched, problem: this.#problem ?? watched.problem, confirmations: this.#confirmations };

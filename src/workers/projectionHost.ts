@@ -1,7 +1,7 @@
 /** A thread that holds projections: each follows the journal of the chain worker and tells the main thread how far it is. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../common/clock.ts';
-import { importConfig } from '../common/config.ts';
+import { type Config, importConfig } from '../common/config.ts';
 import { NodeError, assert } from '../common/errors.ts';
 import type { Projection, ProjectionState } from '../projections/projection.ts';
 import { type AppliedRun, type Progress, ProjectionRunner } from '../projections/projectionRunner.ts';
@@ -23,7 +23,7 @@ export interface ProjectionsControl {
 }
 
 /** Opens these projections, says `ready` and lets them follow the journal until `stop`. Failures go to the main thread. */
-export async function hostProjections(chosen: readonly Projection<unknown>[]): Promise<void> {
+export async function hostProjections(chosen: (config: Config) => readonly Projection<unknown>[]): Promise<void> {
   assert(parentPort !== null, 'projections run in a worker');
   const { config: portable, chain: chainEndpoint } = workerData as ProjectionsWorkerData;
   const config = importConfig(portable);
@@ -60,6 +60,7 @@ export async function hostProjections(chosen: readonly Projection<unknown>[]): P
     heights.set(projection.name, runner.height);
     tell('state', { projection: projection.name, state: runner.state, height: runner.height });
     main.serve(projection.name, runner.reader as object);
+    chain.serve(projection.name, runner.reader as object);
     return runner;
   };
 
@@ -74,7 +75,7 @@ export async function hostProjections(chosen: readonly Projection<unknown>[]): P
   });
 
   try {
-    for (const projection of chosen) runners.push(await openRunner(projection));
+    for (const projection of chosen(config)) runners.push(await openRunner(projection));
     tellHeight();
     for (const runner of runners) {
       running.push(

@@ -8,7 +8,9 @@ export interface ChainWorkerData {
   readonly nodeVersion: string;
   readonly nodeId: Bytes;
   readonly bootId: Bytes;
-  /** One for each thread of projections. */
+  /** The diamond proxy; undefined: this node is started without L1, or need not know. */
+  readonly chainAddress: Bytes | undefined;
+  /** One for each thread of projections; the state tree's is the second. */
   readonly projections: readonly MessagePort[];
   readonly rpc: MessagePort;
 }

@@ -181,8 +181,8 @@ describe('loadConfig', () => {
 
     it('warns about options without effect', () => {
       assert.match(
-        loadConfig(env({ batcher_batch_timeout: '2s' })).warnings.join(),
-        /batcher_batch_timeout .* no effect/,
+        loadConfig(env({ general_blocks_to_retain_in_memory: '7' })).warnings.join(),
+        /general_blocks_to_retain_in_memory .* no effect/,
       );
       assert.deepEqual(loadConfig(env({ rpc_max_connections: '5' })).warnings, []);
     });

@@ -11,6 +11,9 @@ const sample = (changes: Partial<StatusLineSample> = {}): StatusLineSample => ({
   height: 100,
   transactions: 1_000,
   pendingTransactions: 0,
+  sealedBatch: 0,
+  executedBatch: 0,
+  settlementAlarm: undefined,
   ...changes,
 });
 
@@ -21,6 +24,13 @@ describe('status line', () => {
       statusLine(sample(), after, 10_000),
       'main, leading | block 140 | 4.0 blocks/s | 4.0k tx/s | 12 tx pending',
     );
+  });
+
+  it('says which batch is sealed, which executed, and what is wrong with settlement', () => {
+    const line = (changes: Partial<StatusLineSample>): string => statusLine(sample(), sample(changes), 10_000);
+    assert.equal(line({ sealedBatch: 7 }), 'main, leading | block 100 | 0 blocks/s | 0 tx/s | batch 7 sealed');
+    assert.match(line({ sealedBatch: 7, executedBatch: 5 }), / \| batch 7 sealed, 5 executed$/);
+    assert.match(line({ settlementAlarm: 'batch 3 is wrong' }), / \| SETTLEMENT ALARM: batch 3 is wrong$/);
   });
 
   it('says how long catching up takes when it gains on the head', () => {

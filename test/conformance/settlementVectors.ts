@@ -1,5 +1,12 @@
 /** settlement-*: those whose rules are part of the protocol folder (spec: batches, contracts, priority-tree). */
-import { decodeEventLog } from 'viem';
+import {
+  decodeEventLog,
+  encodeFunctionData,
+  toEventSelector,
+  toEventSignature,
+  toFunctionSelector,
+  toFunctionSignature,
+} from 'viem';
 import { bytesToBigInt, isZero, padAddress, toHex, ZERO_32 } from '../../src/common/bytes.ts';
 import type { Bytes } from '../../src/common/bytes.ts';
 import { type CanonicalTransaction, priorityRequestToTransaction } from '../../src/l1/canonicalTransaction.ts';
@@ -9,21 +16,52 @@ import {
   depositRefusal,
   minimalDepositGasLimit,
 } from '../../src/l1/depositPrice.ts';
-import { DIAMOND_ABI } from '../../src/l1/l1Abi.ts';
+import { keccak256 } from '../../src/common/hash.ts';
+import { BRIDGEHUB_ABI, CHAIN_TYPE_MANAGER_ABI, DIAMOND_ABI } from '../../src/l1/l1Abi.ts';
 import { aliasToL1Address, l1AddressToAlias } from '../../src/protocol/addressAlias.ts';
+import {
+  type CommitInfo,
+  EMPTY_BATCH,
+  type SealReason,
+  batchOutputPreimage,
+  batchPublicInput,
+  sealReason,
+  storedBatchInfo,
+  withBlock,
+} from '../../src/protocol/batch.ts';
+import {
+  SETTLEMENT_ABI,
+  commitData,
+  fakeProof,
+  proveData,
+  snarkPublicInput,
+} from '../../src/protocol/batchCalldata.ts';
 import { BLOCK_HASHES_LENGTH } from '../../src/protocol/blockHeader.ts';
 import { blockHashesDigest, stateCommitment } from '../../src/protocol/genesis.ts';
-import { EMPTY_LOG_LEAF, emptyMiniTreeHashes, logLeaves, miniTreeRoot } from '../../src/protocol/logTree.ts';
+import {
+  EMPTY_LOG_LEAF,
+  emptyMiniTreeHashes,
+  l2LogRoot,
+  localLogRoot,
+  logLeaves,
+  miniTreeRoot,
+} from '../../src/protocol/logTree.ts';
 import { priorityOperationsHash, rootOfRangeProof, TrimmedTree } from '../../src/protocol/priorityTree.ts';
+import { daCommitment, daHeader, operatorDaInput } from '../../src/protocol/pubdata.ts';
 import { encodeL2ToL1Log } from '../../src/protocol/receipts.ts';
-import { encodeStoredBatchInfo, genesisStoredBatch, storedBatchHash } from '../../src/protocol/storedBatch.ts';
+import {
+  type StoredBatchInfo,
+  encodeStoredBatchInfo,
+  genesisStoredBatch,
+  storedBatchHash,
+} from '../../src/protocol/storedBatch.ts';
 import { BASE_TOKEN_ADDRESS } from '../../src/protocol/systemAddresses.ts';
 import { canonicalL1Hash } from '../../src/protocol/transactionCodec.ts';
 import { assetId, messageLog, withdrawalMessage } from '../../src/protocol/withdrawal.ts';
 import type { VectorFamily } from './family.ts';
 import { filledLeaf, provenPath } from './logTreeVectors.ts';
 import { fail, same } from './suite.ts';
-import { count, fieldsOf, hex, hexList, integer, listOf, optional, text } from './vectorData.ts';
+import { anyObject, count, fieldsOf, hex, hexList, integer, listOf, optional, text } from './vectorData.ts';
 import type { VectorObject } from './vectorData.ts';
 
 /** The address in an unsigned integer of 160 bits. */
@@ -451,6 +489,250 @@ function canonicalOf(value: unknown): CanonicalTransaction {
   };
 }
 
+const SEAL_REASONS: Readonly<Record<string, SealReason>> = {
+  blocks: 'blocks_per_batch',
+  native: 'native_cycles',
+  pubdata: 'pubdata',
+  logs: 'l2_l1_logs',
+  execution_version: 'execution_version_change',
+};
+
+function sealCriteria(input: unknown, expected: unknown): void {
+  const fields = fieldsOf(input, 'limits', 'blocks');
+  const values = fieldsOf(
+    fields['limits'],
+    'blocks_per_batch_limit',
+    'pubdata_limit_bytes',
+    'native_limit',
+    'logs_limit',
+  );
+  const limits = {
+    blocks: count(values['blocks_per_batch_limit']),
+    pubdataBytes: count(values['pubdata_limit_bytes']),
+    native: integer(values['native_limit']),
+    logs: count(values['logs_limit']),
+  };
+  let open = EMPTY_BATCH;
+  let [first, last] = [0, 0];
+  const sealed: object[] = [];
+  for (const value of listOf(fields['blocks'])) {
+    const block = fieldsOf(value, 'block', 'native', 'pubdata', 'logs', 'version');
+    const next = {
+      native: integer(block['native']),
+      pubdataBytes: count(block['pubdata']),
+      logs: count(block['logs']),
+      executionVersion: count(block['version']),
+    };
+    const reason = sealReason(open, next, limits);
+    if (reason !== undefined) {
+      sealed.push({ first, last, reason });
+      open = EMPTY_BATCH;
+      same(sealReason(open, next, limits), undefined, 'an empty batch takes the block');
+    }
+    last = count(block['block']);
+    if (open.blocks === 0) first = last;
+    open = withBlock(open, next);
+  }
+  const result = fieldsOf(expected, 'sealed', 'open');
+  same(
+    sealed,
+    listOf(result['sealed']).map((value) => {
+      const seal = fieldsOf(value, 'first', 'last', 'reason');
+      const reason = SEAL_REASONS[text(seal['reason'])] ?? fail(`the reason ${text(seal['reason'])} is not known`);
+      return { first: count(seal['first']), last: count(seal['last']), reason };
+    }),
+    'sealed batches',
+  );
+  const left = fieldsOf(result['open'], 'first', 'last');
+  same({ first, last }, { first: count(left['first']), last: count(left['last']) }, 'open batch');
+}
+
+function storedBatchOf(value: unknown): StoredBatchInfo {
+  const fields = fieldsOf(
+    value,
+    'batch_number',
+    'state_commitment',
+    'number_of_layer1_txs',
+    'priority_operations_hash',
+    'dependency_roots_rolling_hash',
+    'l2_to_l1_logs_root_hash',
+    'commitment',
+    'last_block_timestamp',
+  );
+  return {
+    batchNumber: integer(fields['batch_number']),
+    stateCommitment: hex(fields['state_commitment']),
+    numberOfLayer1Txs: integer(fields['number_of_layer1_txs']),
+    priorityOperationsHash: hex(fields['priority_operations_hash']),
+    dependencyRootsRollingHash: hex(fields['dependency_roots_rolling_hash']),
+    l2ToL1LogsRootHash: hex(fields['l2_to_l1_logs_root_hash']),
+    commitment: hex(fields['commitment']),
+    lastBlockTimestamp: integer(fields['last_block_timestamp']),
+  };
+}
+
+function commitInfoOf(value: unknown): CommitInfo {
+  const fields = fieldsOf(
+    value,
+    'batch_number',
+    'new_state_commitment',
+    'number_of_layer1_txs',
+    'priority_operations_hash',
+    'dependency_roots_rolling_hash',
+    'l2_to_l1_logs_root_hash',
+    'l2_da_validator',
+    'da_commitment',
+    'first_block_timestamp',
+    'last_block_timestamp',
+    'chain_id',
+    'chain_address',
+    'operator_da_input',
+    'upgrade_tx_hash',
+  );
+  return {
+    batchNumber: integer(fields['batch_number']),
+    newStateCommitment: hex(fields['new_state_commitment']),
+    numberOfLayer1Txs: integer(fields['number_of_layer1_txs']),
+    priorityOperationsHash: hex(fields['priority_operations_hash']),
+    dependencyRootsRollingHash: hex(fields['dependency_roots_rolling_hash']),
+    l2ToL1LogsRootHash: hex(fields['l2_to_l1_logs_root_hash']),
+    l2DaValidator: hex(fields['l2_da_validator']),
+    daCommitment: hex(fields['da_commitment']),
+    firstBlockTimestamp: integer(fields['first_block_timestamp']),
+    lastBlockTimestamp: integer(fields['last_block_timestamp']),
+    chainId: integer(fields['chain_id']),
+    chainAddress: hex(fields['chain_address']),
+    upgradeTxHash: optional(fields['upgrade_tx_hash'], hex),
+  };
+}
+
+/** Of a rollup's `operatorDAInput`: behind header and source byte, before the empty blob commitment (spec: batches 6.5). */
+function pubdataIn(daInput: Bytes): Bytes {
+  return daInput.subarray(98, daInput.length - 32);
+}
+
+/** What a case is about shows in the fields of its input. */
+function testnetBatch(input: unknown, expected: unknown): void {
+  const fields = anyObject(input);
+  if ('pubdata' in fields) {
+    const pubdata = hex(fieldsOf(input, 'pubdata')['pubdata']);
+    const result = fieldsOf(
+      expected,
+      'pubdata_keccak',
+      'da_header',
+      'da_commitment',
+      'operator_da_input_rollup',
+      'operator_da_input_validium',
+    );
+    same(keccak256(pubdata), hex(result['pubdata_keccak']), 'hash of the pubdata');
+    same(daHeader(pubdata), hex(result['da_header']), 'header');
+    same(daCommitment(pubdata), hex(result['da_commitment']), 'commitment');
+    same(operatorDaInput(pubdata, 'rollup'), hex(result['operator_da_input_rollup']), 'input, rollup');
+    same(operatorDaInput(pubdata, 'validium'), hex(result['operator_da_input_validium']), 'input, validium');
+  } else if ('logs' in fields) {
+    const logs = hexList(fieldsOf(input, 'logs')['logs']);
+    const result = fieldsOf(expected, 'local_root', 'full_root');
+    same(localLogRoot(logs), hex(result['local_root']), 'local root');
+    same(l2LogRoot(logs), hex(result['full_root']), 'root');
+  } else if ('state_commitment' in fields) {
+    const result = fieldsOf(expected, 'abi_encoded', 'hash');
+    same(encodeStoredBatchInfo(storedBatchOf(input)), hex(result['abi_encoded']), 'ABI form');
+    same(storedBatchHash(storedBatchOf(input)), hex(result['hash']), 'hash');
+  } else if ('new_state_commitment' in fields) {
+    const info = commitInfoOf(input);
+    const result = fieldsOf(expected, 'batch_output_preimage', 'batch_output_hash', 'stored_batch_info', 'stored_hash');
+    same(batchOutputPreimage(info), hex(result['batch_output_preimage']), 'preimage of the output hash');
+    same(storedBatchInfo(info).commitment, hex(result['batch_output_hash']), 'output hash');
+    same(storedBatchInfo(info), storedBatchOf(result['stored_batch_info']), 'stored batch');
+    same(storedBatchHash(storedBatchInfo(info)), hex(result['stored_hash']), 'stored hash');
+  } else if ('commit' in fields) commitCalldata(input, expected);
+  else proveCalldata(input, expected);
+}
+
+function commitCalldata(input: unknown, expected: unknown): void {
+  const fields = fieldsOf(input, 'previous', 'commit', 'mode');
+  const result = fieldsOf(expected, 'commit_data', 'tx_calldata');
+  const mode = text(fields['mode']);
+  const daInput = hex(anyObject(fields['commit'])['operator_da_input']);
+  const info = commitInfoOf(fields['commit']);
+  const pubdata = pubdataIn(daInput);
+  same(operatorDaInput(pubdata, 'rollup'), daInput, 'DA input of the envelope');
+  const data = commitData({
+    previous: storedBatchOf(fields['previous']),
+    info,
+    pubdata,
+    mode: mode === 'rollup' || mode === 'validium' ? mode : fail(`mode ${mode}`),
+  });
+  same(data, hex(result['commit_data']), 'data');
+  const call = encodeFunctionData({
+    abi: SETTLEMENT_ABI,
+    functionName: 'commitBatchesSharedBridge',
+    args: [toHex(info.chainAddress), info.batchNumber, info.batchNumber, toHex(data)],
+  });
+  same(call, text(result['tx_calldata']), 'calldata');
+}
+
+function proveCalldata(input: unknown, expected: unknown): void {
+  const fields = fieldsOf(input, 'previous', 'batches', 'proof');
+  const result = fieldsOf(expected, 'batch_public_input', 'snark_public_input', 'prove_data');
+  const previous = storedBatchOf(fields['previous']);
+  const batches = listOf(fields['batches']).map(storedBatchOf);
+  const [batch] = batches;
+  if (batch === undefined || text(fields['proof']) !== 'fake') fail('not a fake proof of a batch');
+  same(
+    batchPublicInput(previous.stateCommitment, batch),
+    hex(result['batch_public_input']),
+    'public input of the batch',
+  );
+  const publicInput = snarkPublicInput(previous, batches);
+  same(publicInput, hex(result['snark_public_input']), 'public input');
+  same(proveData(previous, batches, fakeProof(publicInput)), hex(result['prove_data']), 'data');
+}
+
+/** Those that the node's ABIs hold are taken from there. */
+function selectors(input: unknown, expected: unknown): void {
+  fieldsOf(input);
+  const result = fieldsOf(expected, 'functions', 'events', 'roles');
+  const known = new Map<string, string>();
+  for (const item of [...BRIDGEHUB_ABI, ...CHAIN_TYPE_MANAGER_ABI, ...DIAMOND_ABI, ...SETTLEMENT_ABI]) {
+    if (item.type === 'function') known.set(toFunctionSignature(item), toFunctionSelector(item));
+    if (item.type === 'event') known.set(toEventSignature(item), toEventSelector(item));
+  }
+  for (const [signature, selector] of Object.entries(anyObject(result['functions'])))
+    same(known.get(signature) ?? toHex(topicOf(signature).slice(0, 4)), text(selector), signature);
+  for (const [signature, topic] of Object.entries(anyObject(result['events'])))
+    same(known.get(signature) ?? toHex(topicOf(signature)), text(topic), signature);
+  for (const [role, id] of Object.entries(anyObject(result['roles']))) same(topicOf(role), hex(id), role);
+  for (const name of USED_ON_L1)
+    if (![...known.keys()].some((signature) => signature.startsWith(`${name}(`) && signature in anyOf(result)))
+      fail(`${name} of the node's ABIs is not among the vectors`);
+}
+
+/** What the node calls or reads of L1 while it settles: the vectors must name each with the same parameters. */
+const USED_ON_L1 = [
+  'validatorTimelockPostV29',
+  'getZKChain',
+  'chainTypeManager',
+  'getTotalBatchesCommitted',
+  'getTotalBatchesVerified',
+  'getTotalBatchesExecuted',
+  'storedBatchHash',
+  'getPubdataPricingMode',
+  'commitBatchesSharedBridge',
+  'proveBatchesSharedBridge',
+  'executeBatchesSharedBridge',
+  'NewPriorityRequest',
+  'GenesisUpgrade',
+] as const;
+
+function anyOf({ functions, events }: VectorObject): VectorObject {
+  return { ...anyObject(functions), ...anyObject(events) };
+}
+
+function topicOf(name: string): Bytes {
+  return keccak256(new TextEncoder().encode(name));
+}
+
 const RUNS: Readonly<Record<string, (input: unknown, expected: unknown) => void>> = {
   'settlement-address-alias.json': addressAlias,
   'settlement-canonical-l1-tx.json': canonicalTransaction,
@@ -460,7 +742,10 @@ const RUNS: Readonly<Record<string, (input: unknown, expected: unknown) => void>
   'settlement-l1-min-gas.json': minimalGas,
   'settlement-mini-merkle.json': miniMerkle,
   'settlement-real-block1-priority-ops.json': realPriorityOperations,
+  'settlement-seal-criteria.json': sealCriteria,
+  'settlement-selectors.json': selectors,
   'settlement-state-commitment.json': stateCommitmentCase,
+  'settlement-testnet-batch10.json': testnetBatch,
   'settlement-withdrawal-message.json': withdrawal,
 };
 

@@ -16,6 +16,7 @@ import {
   openKafkaLog,
 } from '../../src/log/eventLog.kafka.ts';
 import { type CaughtUp, type EventLog, type LogEntry, isCaughtUp } from '../../src/log/eventLog.ts';
+import { EMPTY_SETTLEMENT } from '../../src/log/settlementFold.ts';
 import type { KafkaConnection } from '../../src/log/kafkaClient.ts';
 import { type Checkpoint, checkLogIdentity } from '../../src/log/logIdentity.ts';
 import { registerSchemas } from '../../src/log/schemaRegistry.ts';
@@ -305,6 +306,7 @@ describe('eventLog.kafka', () => {
         position: 2,
         entryHash: entryHash(1, entries[2]?.bytes ?? new Uint8Array(0)),
         fold: EMPTY_FOLD,
+        settlement: EMPTY_SETTLEMENT,
       };
       await checkLogIdentity(log, checkpoint);
       await log.close();

@@ -19,6 +19,7 @@ const fold: ChainFold = {
   parent: filled(9),
   leaderNodeId: NODE_ID,
 };
+const settlement = { sealed: 9, committed: 7, proved: 5, executed: 4, l1Block: 2n ** 64n - 1n };
 const garbage = { schema: 1, key: 'garbage', bytes: filled(0xff, 40) };
 const entries = [garbage, encodeEntry(aGenesis()), encodeEntry(aBlock(1)), encodeEntry(aBlock(2))];
 
@@ -31,7 +32,7 @@ function logOf(list: typeof entries): MemoryEventLog {
 function checkpointAt(position: number, logId = LOG_ID): Checkpoint {
   const entry = entries[position];
   assert.ok(entry !== undefined);
-  return { logId, position, entryHash: entryHash(entry.schema, entry.bytes), fold };
+  return { logId, position, entryHash: entryHash(entry.schema, entry.bytes), fold, settlement };
 }
 
 describe('logIdentity', () => {
@@ -47,7 +48,16 @@ describe('logIdentity', () => {
     const isDamaged = (error: unknown): boolean => error instanceof NodeError && error.code === 'CHECKPOINT_DAMAGED';
     assert.throws(() => decodeCheckpoint(bytes.subarray(0, 60)), isDamaged);
     assert.throws(() => decodeCheckpoint(Uint8Array.from([...bytes, 1])), isDamaged);
-    assert.throws(() => decodeCheckpoint(Uint8Array.from([...bytes].with(3, 9))), isDamaged);
+  });
+
+  it('refuses the checkpoint of an older format, which has no state of settlement', () => {
+    const bytes = encodeCheckpoint(checkpointAt(1));
+    for (const format of [1, 9]) {
+      assert.throws(
+        () => decodeCheckpoint(Uint8Array.from([...bytes].with(3, format))),
+        (error: unknown) => error instanceof NodeError && error.code === 'CHECKPOINT_FORMAT' && error.kind === 'fatal',
+      );
+    }
   });
 
   it('holds the claim, so that a late block of an earlier epoch does not count after a restart (T8)', () => {

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import type { Bytes } from '../../src/common/bytes.ts';
 import { ZERO_32, ZERO_ADDRESS, bytesKey, equalBytes, fromHex, toHex } from '../../src/common/bytes.ts';
 import { keccak256 } from '../../src/common/hash.ts';
+import type { BatchesReader } from '../../src/projections/batchesReader.ts';
+import type { MerkleTreeReader } from '../../src/projections/merkleTreeReader.ts';
 import type {
   FoundLog,
   LogFilter,
@@ -67,6 +69,9 @@ export class FakeChain {
   latest: number | undefined;
   safe = 0;
   finalized = 0;
+  executedBatch = 0;
+  batches: BatchesReader | undefined;
+  merkleTree: MerkleTreeReader | undefined;
   submit: (raw: Bytes) => Promise<Bytes> = async (raw) => keccak256(raw);
   simulate: (call: SimulatedCall) => Promise<SimulationResult> = async () => ({
     kind: 'success',
@@ -232,6 +237,9 @@ export class FakeChain {
       logHead: () => this.head + this.unread,
       safe: () => this.safe,
       finalized: () => this.finalized,
+      executedBatch: () => this.executedBatch,
+      batches: this.batches,
+      merkleTree: this.merkleTree,
       nextBaseFee: () => BASE_FEE,
       repositories: this.repositories(),
       state: {

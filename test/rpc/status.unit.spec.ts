@@ -20,6 +20,7 @@ const healthy: NodeStatus = {
   ],
   safe: 0,
   finalized: 0,
+  batches: { sealed: 0, checked: 0, committed: 0, proved: 0, executed: 0, openBlocks: 0, alarm: undefined },
   l1Head: undefined,
   arePriorityTransactionsChecked: false,
 };
@@ -128,6 +129,7 @@ describe('status server', () => {
       },
       safe: 0,
       finalized: 0,
+      batches: { sealed: 0, checked: 0, committed: 0, proved: 0, executed: 0, openBlocks: 0 },
       priorityTransactions: 'not checked',
     });
   });

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { toHex } from '../../src/common/bytes.ts';
 import type { Preimage } from '../../src/protocol/blockOutput.ts';
-import type { CanonicalBlock, JournalEntry } from '../../src/store/journal.ts';
+import type { BatchSealed, CanonicalBlock, JournalEntry, SettlementEvent } from '../../src/store/journal.ts';
 import { decodeJournalEntry, encodeJournalEntry } from '../../src/store/journalCodec.ts';
 import { hasCode } from '../contracts/keyValueStore.contract.ts';
 import { aJournal } from '../projections/journalFactory.ts';
+import { aCommitInfo, filled } from '../support/logEntries.ts';
 
 describe('store/journalCodec', () => {
   it('gives back every entry, field by field', () => {
@@ -73,6 +74,56 @@ describe('store/journalCodec', () => {
     encodeJournalEntry(blockEntry({ seed: 2 }));
     assert.deepEqual(first, copy);
     assert.equal(first.buffer.byteLength, first.length);
+  });
+
+  it('gives back settlement events, which the chain store has held as these bytes since layout 2', () => {
+    const proof = { key: 'fri/é', hash: filled(0x61) };
+    const commitInfo = aCommitInfo({ upgradeTxHash: filled(0x57), chainId: 2n ** 64n - 1n });
+    const seal: BatchSealed = {
+      kind: 'BatchSealed',
+      position: 300,
+      batch: 4,
+      firstBlock: 9,
+      lastBlock: 12,
+      storedBatchHash: filled(0x51),
+      reason: 'timeout',
+      commitInfo,
+    };
+    const golden: readonly (readonly [SettlementEvent, string])[] = [
+      [
+        seal,
+        '0x020102ac0204090c51515151515151515151515151515151515151515151515151515151515151510774696d656f7574010152525252525252525252525252525252525252525252525252525252525252520053535353535353535353535353535353535353535353535353535353535353530000000000000000000000000000000000000000000000000000000000000000545454545454545454545454545454545454545454545454545454545454545400000000000000000000000000000000000000005555555555555555555555555555555555555555555555555555555555555555046553f100046553f10008ffffffffffffffff0000000000000000000000000000000000000000015757575757575757575757575757575757575757575757575757575757575757',
+      ],
+      [
+        { kind: 'FriProved', position: 5, batch: 4, proofKind: 'real', proof },
+        '0x020103050400066672692fc3a96161616161616161616161616161616161616161616161616161616161616161',
+      ],
+      [
+        { kind: 'SnarkProved', position: 6, fromBatch: 2, toBatch: 4, proofKind: 'fake', proof },
+        '0x02010406020401066672692fc3a96161616161616161616161616161616161616161616161616161616161616161',
+      ],
+      [
+        {
+          kind: 'L1Progress',
+          position: 7,
+          committed: 4,
+          proved: 3,
+          executed: 2,
+          l1BlockNumber: 2n ** 64n - 1n,
+          l1BlockHash: filled(0x71),
+        },
+        '0x0201050704030208ffffffffffffffff7171717171717171717171717171717171717171717171717171717171717171',
+      ],
+    ];
+    for (const [event, hex] of golden) {
+      const encoded = encodeJournalEntry({ index: 1, event });
+      assert.equal(toHex(encoded), hex, event.kind);
+      assert.deepEqual(decodeJournalEntry(encoded), { index: 1, event });
+      assert.throws(() => decodeJournalEntry(encoded.slice(0, -1)), hasCode('STORE_DAMAGED'));
+      assert.throws(() => decodeJournalEntry(Uint8Array.from([...encoded, 0])), hasCode('STORE_DAMAGED'));
+    }
+    const noUpgrade: BatchSealed = { ...seal, commitInfo: aCommitInfo() };
+    assert.deepEqual(decodeJournalEntry(encodeJournalEntry({ index: 1, event: noUpgrade })).event, noUpgrade);
   });
 
   it('refuses another layout, an unknown kind and damaged bytes', () => {

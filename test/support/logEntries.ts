@@ -1,7 +1,16 @@
 /** Entries for tests of the log. */
 import type { Bytes } from '../../src/common/bytes.ts';
 import type { RandomSource } from '../../src/common/clock.ts';
-import type { BlockEntry, Entry, EpochStartedEntry, GenesisEntry } from '../../src/log/entry.ts';
+import type {
+  BatchSealedEntry,
+  BlockEntry,
+  Entry,
+  EpochStartedEntry,
+  FriProvedEntry,
+  GenesisEntry,
+  L1ProgressEntry,
+  SnarkProvedEntry,
+} from '../../src/log/entry.ts';
 import { ZERO_ID } from '../../src/log/entry.ts';
 import type { BlockRecord } from '../../src/protocol/replayRecord.ts';
 
@@ -107,10 +116,97 @@ export function aBlock(height: number | bigint, changes: Partial<BlockEntry> = {
   };
 }
 
+const owned = { ...envelope, epoch: 1n, claim: filled(0x41, 16) };
+
+export function aCommitInfo(changes: Partial<BatchSealedEntry['commitInfo']> = {}): BatchSealedEntry['commitInfo'] {
+  return {
+    batchNumber: 1n,
+    newStateCommitment: filled(0x52),
+    numberOfLayer1Txs: 0n,
+    priorityOperationsHash: filled(0x53),
+    dependencyRootsRollingHash: filled(0),
+    l2ToL1LogsRootHash: filled(0x54),
+    l2DaValidator: filled(0, 20),
+    daCommitment: filled(0x55),
+    firstBlockTimestamp: 1_700_000_000n,
+    lastBlockTimestamp: 1_700_000_000n,
+    chainId: 270n,
+    chainAddress: filled(0, 20),
+    upgradeTxHash: undefined,
+    ...changes,
+  };
+}
+
+/** Of blocks `range`; the stored hash follows from the batch's number. */
+export function aSeal(
+  batch: number,
+  range: readonly [first: number, last: number],
+  changes: Partial<BatchSealedEntry> = {},
+): BatchSealedEntry {
+  return {
+    kind: 'BatchSealed',
+    ...owned,
+    batch: BigInt(batch),
+    firstBlock: BigInt(range[0]),
+    lastBlock: BigInt(range[1]),
+    storedBatchHash: filled(0x80 + batch),
+    reason: 'timeout',
+    commitInfo: aCommitInfo({ batchNumber: BigInt(batch) }),
+    ...changes,
+  };
+}
+
+export function aFriProof(batch: number, changes: Partial<FriProvedEntry> = {}): FriProvedEntry {
+  return {
+    kind: 'FriProved',
+    ...owned,
+    batch: BigInt(batch),
+    storedBatchHash: filled(0x80 + batch),
+    proofKind: 'real',
+    proof: { key: `fri/${batch}`, hash: filled(batch) },
+    replaces: undefined,
+    ...changes,
+  };
+}
+
+export function aSnarkProof(
+  fromBatch: number,
+  toBatch: number,
+  changes: Partial<SnarkProvedEntry> = {},
+): SnarkProvedEntry {
+  return {
+    kind: 'SnarkProved',
+    ...owned,
+    fromBatch: BigInt(fromBatch),
+    toBatch: BigInt(toBatch),
+    proofKind: 'real',
+    proof: { key: `snark/${fromBatch}-${toBatch}`, hash: filled(fromBatch * 16 + toBatch) },
+    replaces: undefined,
+    ...changes,
+  };
+}
+
+export function anL1Progress(
+  counters: readonly [committed: number, proved: number, executed: number],
+  l1Block: number | bigint,
+  changes: Partial<L1ProgressEntry> = {},
+): L1ProgressEntry {
+  return {
+    kind: 'L1Progress',
+    ...owned,
+    committed: BigInt(counters[0]),
+    proved: BigInt(counters[1]),
+    executed: BigInt(counters[2]),
+    l1BlockNumber: BigInt(l1Block),
+    l1BlockHash: filled(0x71),
+    ...changes,
+  };
+}
+
 /** One of each kind, with edge values. */
 export function oneOfEachKind(): Entry[] {
   const u64Max = 2n ** 64n - 1n;
-  const owned = { ...envelope, epoch: 3n, claim: filled(0x42, 16) };
+  const owner = { ...envelope, epoch: 3n, claim: filled(0x42, 16) };
   return [
     aGenesis(),
     anEpochStarted(),
@@ -132,7 +228,7 @@ export function oneOfEachKind(): Entry[] {
     aBlock(2, { record: aBlockRecord(2, { transactions: [] }) }),
     {
       kind: 'BatchSealed',
-      ...owned,
+      ...owner,
       batch: 4n,
       firstBlock: 9n,
       lastBlock: 12n,
@@ -156,7 +252,7 @@ export function oneOfEachKind(): Entry[] {
     },
     {
       kind: 'FriProved',
-      ...owned,
+      ...owner,
       batch: 4n,
       storedBatchHash: filled(0x51),
       proofKind: 'real',
@@ -165,7 +261,7 @@ export function oneOfEachKind(): Entry[] {
     },
     {
       kind: 'SnarkProved',
-      ...owned,
+      ...owner,
       fromBatch: 2n,
       toBatch: 4n,
       proofKind: 'fake',
@@ -174,7 +270,7 @@ export function oneOfEachKind(): Entry[] {
     },
     {
       kind: 'L1Progress',
-      ...owned,
+      ...owner,
       committed: 4n,
       proved: 3n,
       executed: 2n,
