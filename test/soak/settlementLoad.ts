@@ -18,7 +18,7 @@ import { rpc, until } from '../support/nodeProcess.ts';
  * and value as the three words of the input.
  */
 const WRITER_CODE = '0x6000356020355b8015601c57604035810182820155600190036006565b00';
-const WRITER_INIT_CODE = concatHex(['0x601e80600b6000396000f3', WRITER_CODE]);
+export const WRITER_INIT_CODE = concatHex(['0x601e80600b6000396000f3', WRITER_CODE]);
 const MESSENGER: Address = '0x0000000000000000000000000000000000008008';
 const BASE_TOKEN: Address = '0x000000000000000000000000000000000000800a';
 const MESSENGER_ABI = parseAbi(['function sendToL1(bytes message) returns (bytes32)']);
