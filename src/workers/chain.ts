@@ -165,8 +165,8 @@ export class Chain {
   #running: Promise<void> | undefined;
   #isStopping = false;
   #isCaughtUp = false;
-  /** Lowest height over the projections, as they report it. */
-  #projectedHeight = 0;
+  /** Lowest height over the projections, as they report it; undefined: they are still opening their stores. */
+  #projectedHeight: number | undefined;
   #sinceFlush = 0;
   #upgrade: L1Transaction | undefined;
 
@@ -189,7 +189,7 @@ export class Chain {
       clock,
       logger,
       metrics: { sealed: (built) => this.#logSealed(built) },
-      mayBuild: () => !this.#isStopping && this.#head().height - this.#projectedHeight <= settings.intakeMaxLagBlocks,
+      mayBuild: () => !this.#isStopping && this.#projectionLag() <= settings.intakeMaxLagBlocks,
       onFatal: (error) => events.fatal(error),
     });
     const { treeAfter } = dependencies;
@@ -431,8 +431,14 @@ export class Chain {
     return head;
   }
 
+  /** Blocks. */
+  #projectionLag(): number {
+    const { height } = this.#head();
+    return height - (this.#projectedHeight ?? height);
+  }
+
   #checkIntake(): void {
-    const lag = this.#head().height - this.#projectedHeight;
+    const lag = this.#projectionLag();
     if (this.#isStopping || lag > this.#settings.intakeMaxLagBlocks) {
       const why = this.#isStopping ? 'the node is stopping' : `projections are ${lag} blocks behind`;
       throw new NodeError('retryable', `transaction intake is closed: ${why}; try again later`, {

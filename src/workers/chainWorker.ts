@@ -221,13 +221,14 @@ async function start(): Promise<void> {
       journalEnd: () => chain.journalEnd(),
       logId: () => chain.logId(),
     };
-    const projectedHeights = projections.map(() => 0);
+    const projectedHeights = projections.map((): number | undefined => undefined);
     projections.forEach((port, i) => {
       port.serve<JournalService>('journal', journal);
       port.on<number>('projectedHeight', (height) => {
         projectedHeights[i] = height;
         if (port === treePort) treeHeight.rise(height);
-        chain.setProjectedHeight(Math.min(...projectedHeights));
+        const known = projectedHeights.filter((each) => each !== undefined);
+        if (known.length === projections.length) chain.setProjectedHeight(Math.min(...known));
       });
     });
     const state = {
