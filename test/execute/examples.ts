@@ -289,7 +289,7 @@ export async function exampleInput(example: Example): Promise<object> {
   const accounts = example.accounts ?? [];
   const context: Record<string, unknown> = { ...blockContextToJson(aBlockContext(example.context)) };
   delete context['block_hashes']; // all zero
-  const envelopes = await Promise.all(example.transactions);
+  const envelopes = await Promise.all(example.transactions.map((envelope) => Promise.resolve(envelope)));
   return {
     description: example.description,
     prestate: {
