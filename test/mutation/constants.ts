@@ -2,7 +2,7 @@
 import ts from 'typescript';
 
 export interface Constant {
-  /** Declaration it stands in, numbered when there are several: `memoryGas#1`; of an opcode `ADD.gas`, `ADD.native`. */
+  /** Declaration it stands in, numbered when there are several: `memoryGas#1`; of an opcode `ADD.gas`, `ADD.native`; of an option its name. */
   readonly id: string;
   readonly scope: string;
   readonly text: string;
@@ -29,6 +29,8 @@ function scopeOf(node: ts.Node): string {
       const opcode = parent.arguments[1]?.getText().replaceAll(/['`]/g, '') ?? '';
       return `${opcode}.${OPCODE_COLUMNS[parent.arguments.indexOf(at as ts.Expression)] ?? 'shape'}`;
     }
+    // Options of the configuration are the only keys with an underscore.
+    if (ts.isPropertyAssignment(parent) && parent.name.getText().includes('_')) return parent.name.getText();
     if ((ts.isVariableDeclaration(parent) && ts.isIdentifier(parent.name)) || ts.isFunctionDeclaration(parent))
       name = parent.name?.getText() ?? name;
     else if ((ts.isMethodDeclaration(parent) || ts.isGetAccessor(parent)) && name === '') name = parent.name.getText();

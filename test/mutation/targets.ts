@@ -208,7 +208,23 @@ export const VM_TARGETS: readonly Target[] = [
   },
   {
     file: 'src/protocol/transactionCodec.ts',
-    constants: ['v'],
+    constants: ['vmTransactionHash#12', 'vmTransactionHash#13', 'vmTransactionHash#14'],
     specs: ['test/protocol/transactionCodec.unit.spec.ts'],
+  },
+  {
+    file: 'src/producers/mempool.ts',
+    constants: ['DEFAULT_MAX_QUEUED_TRANSACTIONS', 'DEFAULT_MAX_QUEUED_SIZE_BYTES'],
+    specs: ['test/producers/mempool.unit.spec.ts'],
+  },
+  {
+    file: 'src/common/configTable.ts',
+    constants: [
+      'sequencer_block_time#2',
+      'sequencer_max_transactions_in_block#2',
+      'sequencer_block_gas_limit',
+      'sequencer_block_pubdata_limit_bytes',
+      'sequencer_block_size_limit#2',
+    ],
+    specs: ['test/common/config.unit.spec.ts'],
   },
 ];
