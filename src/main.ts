@@ -5,6 +5,7 @@ import { NodeError, errorText } from './common/errors.ts';
 import { exitCodeOf } from './common/shutdown.ts';
 import { digestStores } from './commands/digest.ts';
 import type { GlobalOptions } from './commands/configuration.ts';
+import { execute } from './commands/execute.ts';
 import { rebuild } from './commands/rebuild.ts';
 import { replay } from './commands/replay.ts';
 import { reproduce } from './commands/reproduce.ts';
@@ -98,6 +99,12 @@ nodeCommand(
   'run the block of a dump again (the node must not run)',
   (options, [dump = '']) => reproduce(options, dump),
 );
+program
+  .command('execute <files...>')
+  .description('run blocks from JSON files that hold state, context and transactions (docs/execute.md)')
+  .action(async (files: string[]) => {
+    process.exitCode = await execute(files);
+  });
 nodeCommand(program, 'reset', 'delete the data of the development nodes', (options) => reset(options));
 nodeCommand(
   program,
