@@ -8,8 +8,12 @@ export type Words = Uint32Array;
 export const LIMBS = 8;
 const TWO_32 = 0x1_0000_0000;
 
-// Filled anew by every call.
+const SAFE_END = 1n << 53n;
+
+// Filled anew by every call. The limbs of a pair lie in the order of the machine, which is the order of words.
 const product = new Uint32Array(LIMBS);
+const pair = new BigUint64Array(1);
+const pairLimbs = new Uint32Array(pair.buffer);
 
 /** A non-negative integer of at most 53 bits. */
 export function setNumber(s: Words, at: number, value: number): void {
@@ -23,22 +27,33 @@ export function setNumber(s: Words, at: number, value: number): void {
   s[at + 7] = 0;
 }
 
+/** A value of at most 256 bits. */
 export function setBigInt(s: Words, at: number, value: bigint): void {
+  if (value < SAFE_END) {
+    setNumber(s, at, Number(value));
+    return;
+  }
   let rest = value;
-  for (let i = 0; i < LIMBS; i += 1) {
-    s[at + i] = Number(rest & 0xffff_ffffn);
-    rest >>= 32n;
+  for (let i = 0; i < LIMBS; i += 2) {
+    // Keeps the low 64 bits.
+    pair[0] = rest;
+    s[at + i] = pairLimbs[0]!;
+    s[at + i + 1] = pairLimbs[1]!;
+    rest >>= 64n;
   }
 }
 
+function readPair(s: Words, at: number): bigint {
+  pairLimbs[0] = s[at]!;
+  pairLimbs[1] = s[at + 1]!;
+  return pair[0]!;
+}
+
 export function readBigInt(s: Words, at: number): bigint {
-  let value = 0n;
-  for (let i = LIMBS - 1; i >= 0; i -= 1) {
-    const limb = s[at + i]!;
-    if (value !== 0n) value = (value << 32n) | BigInt(limb);
-    else if (limb !== 0) value = BigInt(limb);
-  }
-  return value;
+  const upper = s[at + 4]! | s[at + 5]! | s[at + 6]! | s[at + 7]!;
+  if ((upper | s[at + 2]! | s[at + 3]!) === 0) return readPair(s, at);
+  const lower = (readPair(s, at + 2) << 64n) | readPair(s, at);
+  return upper === 0 ? lower : (((readPair(s, at + 6) << 64n) | readPair(s, at + 4)) << 128n) | lower;
 }
 
 export function copyWord(from: Words, a: number, to: Words, b: number): void {
