@@ -5,6 +5,7 @@
  */
 import { EMPTY_BYTES } from '../common/bytes.ts';
 import { call } from './calls.ts';
+import { CodeBlocks } from './codeBlocks.ts';
 import { create } from './creates.ts';
 import { addModWords, divSigned, divWords, modSigned, modWords, mulModWords } from './division.ts';
 import type { Frame } from './frame.ts';
@@ -75,7 +76,13 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
   let pc = frame.pc;
   let gas = meter.gas;
   let native = meter.native;
-  let blockStart = pc;
+  /** Where the last jump went: work is counted from there. */
+  let jumpedTo = pc;
+  const { blocks } = frame.code;
+  /** Opcodes in front of this position have been charged and checked. */
+  let checkedEnd = 0;
+  /** Opcodes in front of this one are charged and checked one by one. */
+  let steppedEnd = 0;
   // Imported bindings are looked up at every use, locals are not.
   const nativeCosts = OPCODE_NATIVE;
   const gasCosts = OPCODE_GAS;
@@ -85,24 +92,41 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
 
   run: for (;;) {
     const opcode = code[pc]!;
-    native -= nativeCosts[opcode]!;
-    if (native < 0) {
-      native = 0;
-      signal = FATAL;
-      break;
-    }
-    gas -= gasCosts[opcode]!;
-    if (gas < 0) {
-      machine.failure = 'out of gas';
-      signal = FAILED;
-      break;
-    }
-    const spare = sp - base - needed[opcode]!;
-    // One comparison for both ends: too few items are a large unsigned number.
-    if (spare >>> 0 > ranges[opcode]!) {
-      machine.failure = spare < 0 ? 'stack underflow' : 'stack overflow';
-      signal = FAILED;
-      break;
+    if (pc >= checkedEnd) {
+      if (pc >= steppedEnd) {
+        const block = blocks.at(pc);
+        const gasAfter = gas - blocks.gas[block]!;
+        const nativeAfter = native - blocks.native[block]!;
+        // One comparison for both ends: too few items are a large unsigned number.
+        if (gasAfter >= 0 && nativeAfter >= 0 && (sp - base - blocks.needed[block]!) >>> 0 <= blocks.range[block]!) {
+          gas = gasAfter;
+          native = nativeAfter;
+          checkedEnd = blocks.end[block]!;
+        } else {
+          steppedEnd = blocks.end[block]!;
+        }
+      }
+      if (pc < steppedEnd) {
+        checkedEnd = pc + 1;
+        native -= nativeCosts[opcode]!;
+        if (native < 0) {
+          native = 0;
+          signal = FATAL;
+          break;
+        }
+        gas -= gasCosts[opcode]!;
+        if (gas < 0) {
+          machine.failure = 'out of gas';
+          signal = FAILED;
+          break;
+        }
+        const spare = sp - base - needed[opcode]!;
+        if (spare >>> 0 > ranges[opcode]!) {
+          machine.failure = spare < 0 ? 'stack underflow' : 'stack overflow';
+          signal = FAILED;
+          break;
+        }
+      }
     }
     switch (opcode) {
       case 0x00: // STOP
@@ -318,6 +342,14 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         const offset = toOffset(stack, sp - LIMBS);
         const end = opcode === 0x53 ? offset + 1 : offset + 32;
         if (end > memorySize) {
+          if (pc + 1 < checkedEnd) {
+            // Growth is paid before the opcodes behind it.
+            const ahead = CodeBlocks.charges(code, pc + 1, checkedEnd);
+            gas += ahead.gas;
+            native += ahead.native;
+            steppedEnd = checkedEnd;
+            checkedEnd = pc + 1;
+          }
           meter.gas = gas;
           meter.native = native;
           const growth = machine.grow(end);
@@ -355,8 +387,10 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
           signal = FAILED;
           break run;
         }
-        machine.budget -= pc - blockStart + 2;
-        blockStart = to;
+        machine.budget -= pc - jumpedTo + 2;
+        jumpedTo = to;
+        checkedEnd = 0;
+        steppedEnd = 0;
         if (machine.budget <= 0) {
           pc = to;
           break run;
