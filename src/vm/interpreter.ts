@@ -33,6 +33,7 @@ import {
   addWords,
   andWords,
   byteOfWord,
+  copyWide,
   copyWord,
   equalWords,
   isLess,
@@ -48,13 +49,14 @@ import {
   readView,
   setBigInt,
   setNumber,
+  setSmall,
   shiftLeft,
   shiftRight,
   shiftRightSigned,
   signExtend,
   significantBytes,
   subWords,
-  swapWords,
+  swapWide,
   toOffset,
   writeView,
   xorWords,
@@ -66,7 +68,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
   const code = frame.code.bytes;
   const codeView = frame.code.view;
   const { jumps, length: codeLength } = frame.code;
-  const stack = machine.stack;
+  const { stack, wideStack: wide } = machine;
   let memory = machine.memory;
   let view = machine.view;
   const base = frame.stackBase;
@@ -199,26 +201,26 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         break;
       case 0x10: // LT
         sp -= LIMBS;
-        setNumber(stack, sp - LIMBS, isLess(stack, sp, sp - LIMBS) ? 1 : 0);
+        setSmall(stack, wide, sp - LIMBS, isLess(stack, sp, sp - LIMBS) ? 1 : 0);
         break;
       case 0x11: // GT
         sp -= LIMBS;
-        setNumber(stack, sp - LIMBS, isLess(stack, sp - LIMBS, sp) ? 1 : 0);
+        setSmall(stack, wide, sp - LIMBS, isLess(stack, sp - LIMBS, sp) ? 1 : 0);
         break;
       case 0x12: // SLT
         sp -= LIMBS;
-        setNumber(stack, sp - LIMBS, isLessSigned(stack, sp, sp - LIMBS) ? 1 : 0);
+        setSmall(stack, wide, sp - LIMBS, isLessSigned(stack, sp, sp - LIMBS) ? 1 : 0);
         break;
       case 0x13: // SGT
         sp -= LIMBS;
-        setNumber(stack, sp - LIMBS, isLessSigned(stack, sp - LIMBS, sp) ? 1 : 0);
+        setSmall(stack, wide, sp - LIMBS, isLessSigned(stack, sp - LIMBS, sp) ? 1 : 0);
         break;
       case 0x14: // EQ
         sp -= LIMBS;
-        setNumber(stack, sp - LIMBS, equalWords(stack, sp, stack, sp - LIMBS) ? 1 : 0);
+        setSmall(stack, wide, sp - LIMBS, equalWords(stack, sp, stack, sp - LIMBS) ? 1 : 0);
         break;
       case 0x15: // ISZERO
-        setNumber(stack, sp - LIMBS, isZeroWord(stack, sp - LIMBS) ? 1 : 0);
+        setSmall(stack, wide, sp - LIMBS, isZeroWord(stack, sp - LIMBS) ? 1 : 0);
         break;
       case 0x16: // AND
         sp -= LIMBS;
@@ -270,16 +272,16 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
       case 0x35: {
         // CALLDATALOAD
         const offset = toOffset(stack, sp - LIMBS);
-        if (offset === Infinity) setNumber(stack, sp - LIMBS, 0);
+        if (offset === Infinity) setSmall(stack, wide, sp - LIMBS, 0);
         else readPadded(frame.input, offset, stack, sp - LIMBS);
         break;
       }
       case 0x36: // CALLDATASIZE
-        setNumber(stack, sp, frame.input.length);
+        setSmall(stack, wide, sp, frame.input.length);
         sp += LIMBS;
         break;
       case 0x38: // CODESIZE
-        setNumber(stack, sp, codeLength);
+        setSmall(stack, wide, sp, codeLength);
         sp += LIMBS;
         break;
       case 0x3a: // GASPRICE
@@ -287,7 +289,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         sp += LIMBS;
         break;
       case 0x3d: // RETURNDATASIZE
-        setNumber(stack, sp, frame.returnData.length);
+        setSmall(stack, wide, sp, frame.returnData.length);
         sp += LIMBS;
         break;
       case 0x40: // BLOCKHASH
@@ -399,11 +401,11 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         break;
       }
       case 0x58: // PC
-        setNumber(stack, sp, pc);
+        setSmall(stack, wide, sp, pc);
         sp += LIMBS;
         break;
       case 0x59: // MSIZE
-        setNumber(stack, sp, memorySize);
+        setSmall(stack, wide, sp, memorySize);
         sp += LIMBS;
         break;
       case 0x5a: // GAS
@@ -413,16 +415,16 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
       case 0x5b: // JUMPDEST
         break;
       case 0x5f: // PUSH0
-        setNumber(stack, sp, 0);
+        setSmall(stack, wide, sp, 0);
         sp += LIMBS;
         break;
       case 0x60: // PUSH1
-        setNumber(stack, sp, code[pc + 1]!);
+        setSmall(stack, wide, sp, code[pc + 1]!);
         sp += LIMBS;
         pc += 1;
         break;
       case 0x61: // PUSH2
-        setNumber(stack, sp, (code[pc + 1]! << 8) | code[pc + 2]!);
+        setSmall(stack, wide, sp, (code[pc + 1]! << 8) | code[pc + 2]!);
         sp += LIMBS;
         pc += 2;
         break;
@@ -476,7 +478,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
       case 0x8d:
       case 0x8e:
       case 0x8f:
-        copyWord(stack, sp - (opcode - 0x7f) * LIMBS, stack, sp);
+        copyWide(wide, sp - (opcode - 0x7f) * LIMBS, sp);
         sp += LIMBS;
         break;
       case 0x90: // SWAP1 to SWAP16
@@ -495,7 +497,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
       case 0x9d:
       case 0x9e:
       case 0x9f:
-        swapWords(stack, sp - LIMBS, sp - (opcode - 0x8e) * LIMBS);
+        swapWide(wide, sp - LIMBS, sp - (opcode - 0x8e) * LIMBS);
         break;
       case 0x20: // KECCAK256
       case 0x31: // BALANCE
