@@ -14,7 +14,7 @@ import { STACK_LIMBS_MAX } from './opcodes.ts';
 import { StateAccess } from './stateAccess.ts';
 import type { Tracer } from './tracer.ts';
 import { copyWord, LIMBS, readBytes, setBigInt, setNumber, toOffset } from './words.ts';
-import type { Words } from './words.ts';
+import type { WideWords, Words } from './words.ts';
 import type { WorldState } from './worldState.ts';
 
 /** How a top-level frame ended. Gas and native left are in the meter. */
@@ -79,7 +79,9 @@ export class Machine {
   origin!: Account;
   /** Of the running transaction; no transaction of this chain carries blobs. */
   blobHashes: readonly Bytes[] = [];
-  stack: Words = new Uint32Array(INITIAL_STACK + STACK_SLACK);
+  stack: Uint32Array<ArrayBuffer> = new Uint32Array(INITIAL_STACK + STACK_SLACK);
+  /** Of `stack`. */
+  wideStack: WideWords = new BigUint64Array(this.stack.buffer);
   /** Memories of all active frames, one behind the other. */
   memory: Uint8Array<ArrayBuffer> = new Uint8Array(INITIAL_MEMORY);
   /** Of `memory`. */
@@ -121,7 +123,7 @@ export class Machine {
     this.outputTotal = 0;
     this.result = undefined;
     if (this.memory.length > MEMORY_KEPT_MAX) this.#useMemory(new Uint8Array(INITIAL_MEMORY));
-    if (this.stack.length > STACK_KEPT_MAX) this.stack = new Uint32Array(INITIAL_STACK + STACK_SLACK);
+    if (this.stack.length > STACK_KEPT_MAX) this.#useStack(new Uint32Array(INITIAL_STACK + STACK_SLACK));
   }
 
   /** Puts a frame on top, the first of a transaction included. */
@@ -132,8 +134,13 @@ export class Machine {
     if (needed > this.stack.length) {
       const grown = new Uint32Array(Math.max(needed, this.stack.length * 2));
       grown.set(this.stack);
-      this.stack = grown;
+      this.#useStack(grown);
     }
+  }
+
+  #useStack(stack: Uint32Array<ArrayBuffer>): void {
+    this.stack = stack;
+    this.wideStack = new BigUint64Array(stack.buffer);
   }
 
   #useMemory(memory: Uint8Array<ArrayBuffer>): void {

@@ -52,6 +52,10 @@ export class WorldState {
   #transient: Words = new Uint32Array(16 * LIMBS);
   /** Stored code deployed in this block, by bytecode hash. */
   readonly deployedCode = new Map<string, Bytes>();
+  /**
+   * Preimages that were read or written in this block: account records by themselves, which saves their hashes, all others
+   * by their hash. What has the length of a record goes by itself too, so that no preimage has two names.
+   */
   readonly knownPreimages = new Set<string>();
   /** What was not in memory since the last `takeMissing`. */
   missing: MissingKey[] = [];
