@@ -16,6 +16,7 @@ import {
   COINBASE,
   GASLIMIT,
   GASPRICE,
+  INVALID_OPCODE,
   NUMBER,
   PREVRANDAO,
   TIMESTAMP,
@@ -59,6 +60,8 @@ import {
   xorWords,
 } from './words.ts';
 
+const STACK_OVERFLOW = 'stack limit reached 1024 (1023)';
+
 /** The dense switch. Leaves with everything written back to frame and meter. */
 export function runFrame(machine: Machine, frame: Frame): Signal {
   const { meter, world, constants } = machine;
@@ -79,7 +82,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
   // Imported bindings are looked up at every use, locals are not.
   const nativeCosts = OPCODE_NATIVE;
   const gasCosts = OPCODE_GAS;
-  const needed = STACK_NEEDED;
+  const needed = machine.stackNeeded;
   const ranges = STACK_RANGE;
   let signal: Signal = RUNNING;
 
@@ -100,9 +103,24 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
     const spare = sp - base - needed[opcode]!;
     // One comparison for both ends: too few items are a large unsigned number.
     if (spare >>> 0 > ranges[opcode]!) {
-      machine.failure = spare < 0 ? 'stack underflow' : 'stack overflow';
-      signal = FAILED;
-      break;
+      const { steps } = machine;
+      if (steps !== undefined) {
+        // A tracer of steps has every opcode come here: `needed` asks for more than a stack holds.
+        if (machine.budget <= 0) {
+          gas += gasCosts[opcode]!;
+          native += nativeCosts[opcode]!;
+          break;
+        }
+        frame.pc = pc;
+        frame.sp = sp;
+        steps.before(opcode, gas + gasCosts[opcode]!);
+      }
+      const really = sp - base - STACK_NEEDED[opcode]!;
+      if (really >>> 0 > ranges[opcode]!) {
+        machine.failure = really < 0 ? 'stack underflow' : STACK_OVERFLOW;
+        signal = FAILED;
+        break;
+      }
     }
     switch (opcode) {
       case 0x00: // STOP
@@ -522,7 +540,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         break;
       }
       default:
-        machine.failure = 'invalid opcode';
+        machine.failure = INVALID_OPCODE;
         signal = FAILED;
         break run;
     }

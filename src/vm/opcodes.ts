@@ -117,6 +117,8 @@ export const OPCODE_GAS = new Int32Array(256);
 export const OPCODE_NATIVE = new Int32Array(256).fill(STEP_NATIVE);
 /** Limbs that must be on the stack. */
 export const STACK_NEEDED = new Int32Array(256);
+/** In its place while a tracer wants every step: no stack holds that much. */
+export const STACK_NEEDED_TRACED = new Int32Array(256).fill(0x4000_0000);
 /** Limbs that may be on the stack beyond those. */
 export const STACK_RANGE = new Int32Array(256).fill(STACK_LIMBS_MAX);
 for (const [number, opcode] of OPCODES) {
@@ -124,6 +126,11 @@ for (const [number, opcode] of OPCODES) {
   OPCODE_NATIVE[number] = opcode.native;
   STACK_NEEDED[number] = opcode.pops * LIMBS;
   STACK_RANGE[number] = STACK_LIMBS_MAX - Math.max(opcode.pushes, opcode.pops) * LIMBS;
+}
+
+/** As tracers print it. */
+export function opcodeName(opcode: number): string {
+  return OPCODES.get(opcode)?.name ?? `opcode 0x${opcode.toString(16)} not defined`;
 }
 
 export const CREATE = 0xf0;
