@@ -35,6 +35,7 @@ import type { RpcBackend } from './rpc/backend.ts';
 import { RPC_CODE, RpcError } from './rpc/errors.ts';
 import { startRpcServer } from './rpc/server.ts';
 import type { SimulatorOptions } from './rpc/simulator.ts';
+import type { TracesOptions } from './rpc/traces.ts';
 import { type NodeStatus, startStatusServer } from './rpc/status.ts';
 import type { AcceptedBlock, ChainStatus } from './workers/chain.ts';
 import { configuredBaseFee, configuredChainId } from './workers/chainSettings.ts';
@@ -548,6 +549,11 @@ function listenToThreads({
     metrics.rpc.evmSeconds.observe({ kind }, seconds);
     if (kind === 'estimate') metrics.rpc.estimateIterations.observe(runs);
   });
+  rpc.on<number>('tracesRunning', (count) => metrics.rpc.tracesRunning.set(count));
+  rpc.on<Parameters<NonNullable<TracesOptions['onTraced']>>[0]>('traced', ({ tracer, outcome, seconds }) => {
+    metrics.rpc.traces.inc({ tracer, outcome });
+    metrics.rpc.evmSeconds.observe({ kind: 'trace' }, seconds);
+  });
   for (const port of projectionPorts) listenToProjections(port, { view, metrics, logger });
 }
 
@@ -617,5 +623,6 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
     blockContext: (height) => stateService.blockContext(height),
     pool: nodeRole === 'main' ? local : forwardingPool(local, generalMainNodeRpcUrl),
     simulate: (call) => threads.rpc.remote<SimulationService>('simulation').simulate(call),
+    trace: (request) => threads.rpc.remote<SimulationService>('simulation').trace(request),
   };
 }

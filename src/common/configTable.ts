@@ -279,7 +279,7 @@ export const OPTIONS = {
   ),
   rpc_max_batch_entries: option(positive, 500, 'calls in one batch request; over it -32010'),
   rpc_call_timeout: option(t.duration({ minMs: 1 }), 10_000, 'limit of a call, an estimate, a trace'),
-  rpc_max_trace_concurrency: option(positive, 8, 'traces at once; more wait, then -32009', later),
+  rpc_max_trace_concurrency: option(positive, 8, 'traces at once; four times as many wait, more are answered -32009'),
   rpc_ws_ping_interval: option(t.duration({ minMs: 1 }), 30_000, 'two missed pongs close a WebSocket', later),
   rpc_send_raw_transaction_sync_timeout: option(
     t.duration({ minMs: 1 }),

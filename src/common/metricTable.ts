@@ -219,6 +219,8 @@ export const METRICS = {
     batchSize: histogram('rpc_batch_size', 'Calls of a batch', COUNTS),
     rejected: counter('rpc_rejected_total', 'Requests refused before they were read', ['reason']),
     evmSeconds: histogram('rpc_evm_seconds', 'Simulated execution', RPC_SECONDS, ['kind']),
+    traces: counter('rpc_traces_total', 'Traces by tracer and by how they ended', ['tracer', 'outcome']),
+    tracesRunning: gauge('rpc_traces_running', 'Traces being executed'),
     estimateIterations: histogram('rpc_estimate_iterations', 'Executions of one estimate', COUNTS),
   },
 };

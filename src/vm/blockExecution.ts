@@ -21,6 +21,7 @@ import { L2Execution } from './l2Transaction.ts';
 import type { LoadedState, MissingKey } from './loadedState.ts';
 import { runMachine } from './runMachine.ts';
 import type { Tracer } from './tracer.ts';
+import { traceEnd } from './transactionExecution.ts';
 import type { ExecutedTransaction, TransactionExecution, TransactionRules } from './transactionExecution.ts';
 import { WorldState } from './worldState.ts';
 
@@ -102,6 +103,12 @@ export class BlockExecution {
     return this.#totals.gasUsed;
   }
 
+  /** Tells a tracer of the transactions that are started from now on; undefined: nobody. */
+  trace(tracer: Tracer | undefined): void {
+    assert(this.#current === undefined, 'the tracer was changed while a transaction runs');
+    this.#machine.trace(tracer);
+  }
+
   /** Throws a NodeError of kind `invariant` for what must stop a node: an L1 transaction that is invalid, a failing upgrade. */
   start(sendered: SenderedTransaction): Step {
     assert(this.#current === undefined, 'a transaction was started while another one runs');
@@ -168,6 +175,7 @@ export class BlockExecution {
       return { kind: 'full', reason };
     }
     const world = this.#world;
+    traceEnd(this.#machine, executed);
     const output: TransactionOutput = {
       success: executed.success,
       gasUsed: executed.gasUsed,

@@ -352,6 +352,15 @@ export class Chain {
     return context === undefined ? undefined : { ...context, coinbase: context.coinbase.slice() };
   }
 
+  /** A stored block for another thread: its encoded journal entry, and the ring of hashes before it. */
+  async blockEntry(height: number): Promise<{ entry: Bytes; blockHashes: Bytes[] } | undefined> {
+    const entry = height === 0 ? undefined : await this.#store.blockEntry(height);
+    if (entry === undefined) return undefined;
+    const hashes = await this.#store.blockHashesBefore(height);
+    // Copies: a view takes the whole buffer behind it along.
+    return { entry: entry.slice(), blockHashes: hashes.map((hash) => hash.slice()) };
+  }
+
   /** Id of the next priority transaction after the stored blocks. */
   nextL1PriorityId(): bigint {
     return this.#store.head?.nextL1PriorityId ?? 0n;

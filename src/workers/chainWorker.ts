@@ -44,6 +44,7 @@ export interface ChainService {
 export interface StateService {
   readStateAt(keys: readonly MissingKey[], height: number): ReturnType<Chain['readStateAt']>;
   blockContext: Chain['blockContext'];
+  blockEntry: Chain['blockEntry'];
 }
 
 assert(parentPort !== null, 'chainWorker runs as a worker');
@@ -234,6 +235,7 @@ async function start(): Promise<void> {
     const state = {
       readStateAt: (keys: readonly MissingKey[], height: number) => chain.readStateAt(keys, height),
       blockContext: (height: number) => chain.blockContext(height),
+      blockEntry: (height: number) => chain.blockEntry(height),
     };
     rpc.serve<StateService>('state', state);
     main.serve<StateService>('state', state);
