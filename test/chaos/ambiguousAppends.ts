@@ -58,7 +58,7 @@ async function run(kafka: TestKafka, { isShort, seed }: DrillOptions): Promise<s
       await until(
         `block ${wanted}`,
         () => {
-          if (member.failure !== undefined) throw member.failure;
+          member.throwFailure();
           return member.accepted.length >= wanted || harmed() >= ambiguous ? true : undefined;
         },
         180_000,
@@ -69,7 +69,7 @@ async function run(kafka: TestKafka, { isShort, seed }: DrillOptions): Promise<s
     member.want(wanted);
     await until('blocks after the faults', () => (member.accepted.length >= wanted ? true : undefined), 120_000);
     await member.close();
-    assert.equal(member.failure, undefined);
+    member.throwFailure();
     const expected = Array.from({ length: wanted }, (_, i) => i);
     assert.deepEqual(member.accepted, expected, 'none lost, doubled or reordered');
     assert.deepEqual(

@@ -2,9 +2,11 @@
 import type { TestKafka } from '../support/kafka.ts';
 import { ambiguousAppends } from './ambiguousAppends.ts';
 import type { Drill } from './drill.ts';
+import { diskFull, fileReplaced, killedWriter, secondWriter } from './embeddedDrills.ts';
+import { powerCut } from './powerCut.ts';
 
 export function embeddedDrills(): readonly Drill[] {
-  return [];
+  return [killedWriter, powerCut, ...diskFull, fileReplaced, secondWriter];
 }
 
 export interface KafkaDrills {

@@ -34,7 +34,7 @@ export class LogMember {
   #wanted = 0;
   /** What the present leadership builds next. */
   #next = 0;
-  failure: unknown;
+  #failure: unknown;
 
   constructor(options: LogMemberOptions) {
     const { log, maxAheadBlocks } = options;
@@ -60,10 +60,10 @@ export class LogMember {
         this.#leadership = undefined;
         this.doubts[reason] = (this.doubts[reason] ?? 0) + 1;
       },
-      onFatal: (error) => (this.failure ??= error),
+      onFatal: (error) => (this.#failure ??= error),
     });
     this.#running = this.#follow().catch((error: unknown) => {
-      this.failure ??= error;
+      this.#failure ??= error;
     });
   }
 
@@ -76,6 +76,11 @@ export class LogMember {
     this.#wanted = count;
     this.#build();
     this.#manager.workArrived();
+  }
+
+  /** Throws what stopped it. */
+  throwFailure(): void {
+    if (this.#failure !== undefined) throw new Error('the member of the log has stopped', { cause: this.#failure });
   }
 
   async close(): Promise<void> {
