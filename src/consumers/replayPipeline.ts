@@ -5,6 +5,7 @@
 import { type Bytes, equalBytes, toHex } from '../common/bytes.ts';
 import { NodeError, assert } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
+import { checkPublished, checkSealed } from '../log/assertions.ts';
 import {
   AcceptedHashes,
   type ChainFold,
@@ -259,6 +260,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
       senders: transactions.map(({ sender }) => sender),
     };
     cache.apply(built?.layer ?? stateLayer(height, output));
+    checkPublished(height, this.#fold);
     await store.applyBlock(block, this.#checkpoint(prepared.hash));
     onAccepted(block, transactions, built);
   }
@@ -272,6 +274,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     const { store, leadership, onSettlement } = this.#options;
     const before = this.#settlement;
     checkSettlement(after);
+    checkSealed(before, entry.kind, after);
     this.#settlement = after;
     leadership.onEntry(logEntry, hash, entry, result, this.#fold, after);
     const event = settlementEvent(entry, logEntry.position);

@@ -6,6 +6,7 @@ import { type Bytes, bytesKey, equalBytes, toHex } from '../common/bytes.ts';
 import { type Clock, type RandomSource, randomFraction } from '../common/clock.ts';
 import { NodeError, assert, errorText } from '../common/errors.ts';
 import type { BlockRecord } from '../protocol/replayRecord.ts';
+import { SentContents, checkFront, checkQueue, checkStep, slotOf } from './assertions.ts';
 import { type ChainFold, type FoldResult, type Software, foldChain } from './chainFold.ts';
 import {
   type BlockEntry,
@@ -25,6 +26,7 @@ import { EMPTY_SETTLEMENT, type SettlementFold, foldSettlement } from './settlem
 /** A block this process sent and has not read back yet. */
 export interface QueuedBlock<T> {
   readonly height: number;
+  readonly parent: Bytes;
   readonly entryHash: Bytes;
   readonly bytes: Bytes;
   readonly payload: T;
@@ -68,6 +70,7 @@ export type SettlementContent = SettlementEntry extends infer Each
 interface QueueItem<T> {
   readonly entryHash: Bytes;
   readonly encoded: EncodedEntry;
+  readonly slot: string;
   /** undefined: a settlement entry. */
   readonly block: QueuedBlock<T> | undefined;
   sentAtMs: number | undefined;
@@ -105,6 +108,7 @@ export class Leadership<T> {
   #isAlive = true;
   #cancelDeadline: (() => void) | undefined;
   #waiting = new Set<() => void>();
+  readonly #sent = new SentContents();
 
   constructor(fold: ChainFold, settlement: SettlementFold, producer: Producer, context: LeadershipContext) {
     assert(fold.claim !== undefined && fold.logId !== undefined, 'a leadership needs an accepted claim (A6)');
@@ -201,15 +205,14 @@ export class Leadership<T> {
     checkEntrySize(encoded);
     const queued: QueuedBlock<T> = {
       height,
+      parent: entry.parent,
       entryHash: entryHash(encoded.schema, encoded.bytes),
       bytes: encoded.bytes,
       payload: block.payload,
     };
-    // The overlay only moves up, so a slot never gets a second content (A5).
-    assert(state.height === height, `height ${height} is appended twice in one epoch (A5)`);
     this.#head = state;
     this.#queuedBlocks += 1;
-    this.#queue.push({ entryHash: queued.entryHash, encoded, block: queued, sentAtMs: undefined });
+    this.#queue.push({ entryHash: queued.entryHash, encoded, slot: slotOf(entry), block: queued, sentAtMs: undefined });
     this.#send();
     return queued;
   }
@@ -245,7 +248,7 @@ export class Leadership<T> {
     checkEntrySize(encoded);
     const hash = entryHash(encoded.schema, encoded.bytes);
     this.#settlement = state;
-    this.#queue.push({ entryHash: hash, encoded, block: undefined, sentAtMs: undefined });
+    this.#queue.push({ entryHash: hash, encoded, slot: slotOf(entry), block: undefined, sentAtMs: undefined });
     this.#send();
     return hash;
   }
@@ -264,17 +267,12 @@ export class Leadership<T> {
   takeFront(hash: Bytes, foldAfter: ChainFold): { block: QueuedBlock<T> | undefined; seconds: number } | undefined {
     const [front] = this.#queue;
     if (front === undefined || !equalBytes(front.entryHash, hash)) return undefined;
+    const { block } = front;
+    if (block !== undefined) checkFront(block, this.#accepted);
     this.#queue.shift();
     this.#sentCount = Math.max(0, this.#sentCount - 1);
     this.#accepted = foldAfter;
-    const { block } = front;
-    if (block !== undefined) {
-      this.#queuedBlocks -= 1;
-      assert(
-        block.height === foldAfter.height,
-        `front of the queue is block ${block.height}, accepted was ${foldAfter.height} (A4)`,
-      );
-    }
+    if (block !== undefined) this.#queuedBlocks -= 1;
     this.#armDeadline();
     this.#wake();
     const now = this.#context.clock.now();
@@ -295,13 +293,14 @@ export class Leadership<T> {
   /** One request at a time; then as many of those queued meanwhile as fit, at least one. */
   #send(): void {
     if (!this.#isAlive || this.#isSending || this.#sentCount >= this.#queue.length) return;
-    assert(this.#queuedBlocks <= this.#context.maxAheadBlocks, `${this.#queuedBlocks} blocks in the queue (A4)`);
+    checkQueue(this.#queuedBlocks, this.#context.maxAheadBlocks);
     const now = this.#context.clock.now();
     const entries: EncodedEntry[] = [];
     let sizeBytes = 0;
     for (const item of this.#queue.slice(this.#sentCount)) {
       sizeBytes += item.encoded.bytes.length;
       if (entries.length > 0 && sizeBytes > SEND_LIMIT_BYTES) break;
+      this.#sent.check(item.slot, item.encoded);
       entries.push(item.encoded);
       item.sentAtMs = now;
     }
@@ -780,20 +779,5 @@ export class LeadershipManager<T> {
   #awaitAtClose(closed: Promise<void>): void {
     this.#closing.add(closed);
     void closed.finally(() => this.#closing.delete(closed));
-  }
-}
-
-/** A1, A2: what the fold accepts makes sense. */
-function checkStep(before: ChainFold | undefined, entry: Entry, after: ChainFold): void {
-  if (entry.kind === 'Genesis') return;
-  assert(
-    after.claim !== undefined && equalBytes(entry.claim, after.claim),
-    'an entry was accepted with another claim than the owner (A2)',
-  );
-  if (before === undefined) return;
-  if (entry.kind === 'EpochStarted') {
-    assert(after.epoch === before.epoch + 1n, `epoch ${after.epoch} was accepted after ${before.epoch} (A1)`);
-  } else if (entry.kind === 'Block') {
-    assert(after.height === before.height + 1, `block ${after.height} was accepted after ${before.height} (A1)`);
   }
 }
