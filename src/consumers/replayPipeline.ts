@@ -44,7 +44,7 @@ import { genesisContent } from './genesisBlock.ts';
 import { replayBlock, unreadableTransaction } from './replayBlock.ts';
 
 export interface PipelineMetrics {
-  entryRead(position: number, result: FoldResult, entry: Entry | undefined, sizeBytes: number): void;
+  entryRead(logEntry: LogEntry, result: FoldResult, entry: Entry | undefined): void;
   executed(source: 'reused' | 'executed', seconds: number): void;
 }
 
@@ -58,6 +58,8 @@ export interface ExecutedBlock {
 export interface ReplayPipelineOptions<Built extends ExecutedBlock> {
   readonly log: EventLog;
   readonly software: Software;
+  /** Of this software, unless a simulation has another age of it. */
+  readonly decode?: typeof decodeEntry | undefined;
   readonly chainId: bigint;
   readonly store: ChainStore;
   readonly cache: StateCache;
@@ -181,7 +183,8 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
   }
 
   #prepare(logEntry: LogEntry): Prepared {
-    const entry = decodeEntry(logEntry.schema, logEntry.bytes);
+    const { decode = decodeEntry } = this.#options;
+    const entry = decode(logEntry.schema, logEntry.bytes);
     const prepared: Prepared = {
       logEntry,
       entry,
@@ -207,7 +210,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
         ? foldSettlement(this.#settlement, entry, this.#fold, software)
         : undefined;
     const result = settled === undefined ? onChain : settlementVerdict(onChain, settled);
-    metrics.entryRead(logEntry.position, result, entry, logEntry.bytes.length);
+    metrics.entryRead(logEntry, result, entry);
     if (result.verdict === 'stop') throw this.#stopError(result, logEntry);
     this.#position = logEntry.position;
     if (result.verdict === 'rejected') {
