@@ -275,6 +275,7 @@ export class Chain {
         events.settlement('restored', store.journalEnd, finalityOf(state));
       },
       onCaughtUp: (fold) => this.#onCaughtUp(fold),
+      clock,
       logger,
       metrics: {
         entryRead: (logEntry, result, entry) => this.#onEntryRead(logEntry, result, entry),

@@ -5,7 +5,7 @@ import type { EncodedEntry } from '../../src/log/entryCodec.ts';
 import { type AppendFate, DELIVERED } from '../../src/log/eventLog.memory.ts';
 import { decodeEntry } from '../../src/log/entryCodec.ts';
 import type { EpochStartedEntry } from '../../src/log/entry.ts';
-import { type Machine, NEW_SOFTWARE, OLD_SOFTWARE, type World } from './world.ts';
+import { type CloneMemory, type Machine, NEW_SOFTWARE, OLD_SOFTWARE, type World } from './world.ts';
 import { OTHER_CHAIN_ID, plainDeposit, simulatedGenesis } from './workload.ts';
 import type { L1TransactionFields } from '../../src/protocol/transactionCodec.ts';
 
@@ -204,10 +204,10 @@ export class Faults {
     world.kill(machine);
     const clone = world.cloneOf(machine, `${machine.name}${"'".repeat(number)}`);
     const draws = world.random(`clone ${number}`);
-    const draw = (length: number): Uint8Array => Uint8Array.from({ length }, () => Math.floor(draws() * 256));
-    const memory = [draw(16), draw(16)]; // boot id and first claim
-    machine.firstDraws = memory.map((bytes) => bytes.slice());
-    clone.firstDraws = memory.map((bytes) => bytes.slice());
+    const draw = (): Uint8Array => Uint8Array.from({ length: 16 }, () => Math.floor(draws() * 256));
+    const memory: CloneMemory = { bootId: draw(), claim: draw(), epoch: undefined };
+    machine.memory = memory;
+    clone.memory = memory;
     clone.readLagMs = machine.readLagMs;
     clone.skewMs = this.between(-3_000, 3_000);
     world.trace.add(`${machine.name} is cloned as ${clone.name}`);
@@ -227,6 +227,10 @@ export class Faults {
     const newest = log.entries.slice(-6);
     const entry = this.#one(this.#draw() < 0.5 ? newest : log.entries);
     if (entry !== undefined) log.write({ schema: entry.schema, key: entry.key, bytes: entry.bytes }, 'copier');
+  }
+
+  #freshClaim(): Uint8Array {
+    return Uint8Array.from({ length: 16 }, () => this.between(0, 255));
   }
 
   #landOne(): void {
@@ -263,7 +267,7 @@ export class Faults {
     if (entry?.kind !== 'EpochStarted') return;
     const forged: EpochStartedEntry = {
       ...entry,
-      claim: filled(this.between(1, 250), 16),
+      claim: this.#freshClaim(),
       epoch: entry.epoch + BigInt(this.between(0, 2)),
       ...(this.#draw() < 0.5 && { head: undefined }),
     };
@@ -287,7 +291,7 @@ export class Faults {
       encodeEntry({
         ...entry,
         epoch: entry.epoch + 1n,
-        claim: filled(this.between(1, 250), 16),
+        claim: this.#freshClaim(),
         rules: NEW_SOFTWARE.rules,
         head: undefined,
       }),

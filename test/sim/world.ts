@@ -33,6 +33,14 @@ export interface MachineOptions {
   readonly flushEveryBlocks?: number;
 }
 
+/** A process was copied with a claim in its memory, drawn and not sent yet. */
+export interface CloneMemory {
+  readonly bootId: Bytes;
+  readonly claim: Bytes;
+  /** Epoch of the log when it was drawn; in another one a copy would have drawn another. */
+  epoch: bigint | undefined;
+}
+
 /** A computer with its disk; the node on it comes and goes. */
 export class Machine {
   readonly name: string;
@@ -43,8 +51,8 @@ export class Machine {
   lives = 0;
   skewMs = 0;
   readLagMs = 2;
-  /** Draws of the next life come from here, in order, before its own randomness: what a clone has in memory. */
-  firstDraws: Bytes[] = [];
+  /** Of the next life: what it has in common with its clone. */
+  memory: CloneMemory | undefined;
   /** It is meant to be down. */
   isRetired = false;
 
@@ -141,13 +149,22 @@ export class World {
     machine.lives += 1;
     const draws = this.random(`${name}/${machine.lives}`);
     const bytes: RandomSource = (length) => Uint8Array.from({ length }, () => Math.floor(draws() * 256));
-    const random: RandomSource = (length) =>
-      machine.firstDraws[0]?.length === length ? (machine.firstDraws.shift() ?? bytes(length)) : bytes(length);
+    let { memory } = machine;
+    machine.memory = undefined;
+    const random: RandomSource = (length) => {
+      if (memory === undefined || length !== 16) return bytes(length);
+      const { claim } = memory;
+      const epoch = node.chain?.status().epoch;
+      memory.epoch ??= epoch;
+      const isSame = memory.epoch === epoch;
+      memory = undefined;
+      return isSame ? claim.slice() : bytes(length);
+    };
     const role = options.role ?? 'main';
     const chainId = options.chainId ?? TEST_CHAIN_ID;
     const nodeId = options.nodeId ?? nodeIdOf(name);
-    const bootId = random(16);
-    const node = new SimulatedNode({
+    const bootId = memory?.bootId ?? bytes(16);
+    const node: SimulatedNode = new SimulatedNode({
       name,
       role,
       software: machine.software,
