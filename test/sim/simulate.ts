@@ -19,7 +19,9 @@ export interface RunFacts {
   readonly blocks: number;
   readonly epochs: number;
   readonly entries: number;
-  readonly crashes: number;
+  /** Of nodes, from start to end. */
+  readonly lives: number;
+  /** Of node A. */
   readonly durableSteps: number;
   readonly lines: number;
 }
@@ -28,9 +30,9 @@ export interface RunOptions {
   readonly seed: number;
   readonly print?: (line: string) => void;
   /** Kills the main node A at its durable step of this number, from 1. */
-  readonly crashAt?: number;
-  /** Without it the run has its faults; with `quiet` only that crash. */
-  readonly quiet?: boolean;
+  readonly crashAt?: number | undefined;
+  /** No faults but that crash. */
+  readonly isQuiet?: boolean | undefined;
 }
 
 const FAULTS_MS = 25_000;
@@ -50,7 +52,6 @@ class RandomRun {
   readonly #world: World;
   readonly #faults: Faults;
   readonly #sent: Wish[] = [];
-  #crashes = 0;
   #steps = 0;
 
   constructor(options: RunOptions, wishes: readonly Wish[][]) {
@@ -69,7 +70,7 @@ class RandomRun {
     for (const machine of world.machines) if (!machine.isForeign) world.boot(machine);
     const foreign = world.machines.find(({ isForeign }) => isForeign);
     if (foreign !== undefined) world.time.after(9_000, () => world.boot(foreign));
-    this.#faults.start(this.#options.quiet === true);
+    this.#faults.start(this.#options.isQuiet === true);
     this.#nextWish();
     await world.run(FAULTS_MS);
     if (world.audit.violation === undefined) await this.#settle();
@@ -83,7 +84,7 @@ class RandomRun {
         blocks: audit.height,
         epochs: audit.epochs,
         entries: world.log.entries.length,
-        crashes: this.#crashes,
+        lives: world.machines.reduce((sum, machine) => sum + machine.lives, 0),
         durableSteps: this.#steps,
         lines: trace.lines,
       },
@@ -95,9 +96,7 @@ class RandomRun {
     this.#world.diesAt = (node: SimulatedNode) => {
       if (node.name !== 'A') return false;
       this.#steps += 1;
-      if (this.#steps !== crashAt) return false;
-      this.#crashes += 1;
-      return true;
+      return this.#steps === crashAt;
     };
   }
 
