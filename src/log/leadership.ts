@@ -102,6 +102,8 @@ export class Leadership<T> {
   #settlement: SettlementFold;
   #queuedBlocks = 0;
   #queue: QueueItem<T>[] = [];
+  /** Since when the queue's front is that. */
+  #frontSinceMs = 0;
   /** So many at the queue's front were handed to the producer. */
   #sentCount = 0;
   #isSending = false;
@@ -212,8 +214,7 @@ export class Leadership<T> {
     };
     this.#head = state;
     this.#queuedBlocks += 1;
-    this.#queue.push({ entryHash: queued.entryHash, encoded, slot: slotOf(entry), block: queued, sentAtMs: undefined });
-    this.#send();
+    this.#enqueue({ entryHash: queued.entryHash, encoded, slot: slotOf(entry), block: queued, sentAtMs: undefined });
     return queued;
   }
 
@@ -248,8 +249,7 @@ export class Leadership<T> {
     checkEntrySize(encoded);
     const hash = entryHash(encoded.schema, encoded.bytes);
     this.#settlement = state;
-    this.#queue.push({ entryHash: hash, encoded, slot: slotOf(entry), block: undefined, sentAtMs: undefined });
-    this.#send();
+    this.#enqueue({ entryHash: hash, encoded, slot: slotOf(entry), block: undefined, sentAtMs: undefined });
     return hash;
   }
 
@@ -271,6 +271,7 @@ export class Leadership<T> {
     if (block !== undefined) checkFront(block, this.#accepted);
     this.#queue.shift();
     this.#sentCount = Math.max(0, this.#sentCount - 1);
+    this.#frontSinceMs = this.#context.clock.now();
     this.#accepted = foldAfter;
     if (block !== undefined) this.#queuedBlocks -= 1;
     this.#armDeadline();
@@ -288,6 +289,14 @@ export class Leadership<T> {
     this.#queuedBlocks = 0;
     this.#wake();
     return { unaccepted, closed: this.#producer.close() };
+  }
+
+  #enqueue(item: QueueItem<T>): void {
+    if (this.#queue.length === 0) this.#frontSinceMs = this.#context.clock.now();
+    this.#queue.push(item);
+    this.#send();
+    // While the request before it is not answered: an answer that never comes must not hold up the queue for ever.
+    if (this.#queue.length === 1) this.#armDeadline();
   }
 
   /** One request at a time; then as many of those queued meanwhile as fit, at least one. */
@@ -318,14 +327,15 @@ export class Leadership<T> {
     );
   }
 
-  /** Of the queue's front, acknowledged or not. */
+  /** Of the queue's front, acknowledged or not, sent or waiting behind a request that is not answered. */
   #armDeadline(): void {
     this.#cancelDeadline?.();
     this.#cancelDeadline = undefined;
-    const sentAtMs = this.#queue[0]?.sentAtMs;
-    if (sentAtMs === undefined || !this.#isAlive) return;
+    const [front] = this.#queue;
+    if (front === undefined || !this.#isAlive) return;
     const { clock, deadlineMs, onExpired } = this.#context;
-    this.#cancelDeadline = clock.setTimer(sentAtMs + deadlineMs() - clock.now(), () => {
+    const sinceMs = front.sentAtMs ?? this.#frontSinceMs;
+    this.#cancelDeadline = clock.setTimer(sinceMs + deadlineMs() - clock.now(), () => {
       if (this.#isAlive) onExpired();
     });
   }

@@ -4,7 +4,6 @@
  * and a redelivery are the same harmless case (design.md D8, style.md core interfaces). While one run is written the
  * next is applied; it reads through the one on its way.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { equalBytes, toHex, type Bytes } from '../common/bytes.ts';
 import type { Clock } from '../common/clock.ts';
@@ -15,6 +14,7 @@ import type { KeyValueStore } from '../store/keyValueStore.ts';
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
 import { applyFailure, ProjectionError, rebuildAdvice } from './errors.ts';
 import { HeightWaiters } from './heightWaiters.ts';
+import { type ProjectionDirectories, systemDirectories } from './projectionDirectories.ts';
 import { type AppliedRun, blockOf, EntryRun, secondsSince } from './entryRun.ts';
 import type {
   Journal,
@@ -76,6 +76,7 @@ export interface RunnerOptions<Reader> {
   readonly journal: Journal;
   readonly dataDirectory: string;
   readonly openStore: (path: string) => Promise<KeyValueStore>;
+  readonly directories?: ProjectionDirectories;
   readonly clock: Clock;
   readonly events?: ProjectionEvents;
   readonly limits?: Partial<RunnerLimits>;
@@ -126,7 +127,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
   /** Opens the projection's store, where it stands; what the store throws passes through. */
   static async open<Reader>(options: RunnerOptions<Reader>): Promise<ProjectionRunner<Reader>> {
     const directory = projectionDirectory(options.dataDirectory, options.projection);
-    await mkdir(directory, { recursive: true });
+    await (options.directories ?? systemDirectories).create(directory);
     const store = await options.openStore(directory);
     try {
       return new ProjectionRunner(options, store, await readCheckpoint(store));
@@ -419,11 +420,12 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
   }
 
   async #removeOldVersions(): Promise<void> {
-    const parent = join(this.#options.dataDirectory, this.name);
-    for (const name of await readdir(parent)) {
+    const { directories = systemDirectories, dataDirectory } = this.#options;
+    const parent = join(dataDirectory, this.name);
+    for (const name of await directories.list(parent)) {
       const version = /^v(\d+)$/.exec(name)?.[1];
       if (version !== undefined && Number(version) < this.#options.projection.version)
-        await rm(join(parent, name), { recursive: true, force: true });
+        await directories.remove(join(parent, name));
     }
   }
 

@@ -1,8 +1,8 @@
 /** Rebuilding and checking a projection while no runner has it open (`reprise rebuild`, `reprise verify`). */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digest, type StoreDigest } from '../store/digest.ts';
 import { PROJECTION_CHECKPOINT } from '../store/buckets.ts';
+import { systemDirectories } from './projectionDirectories.ts';
 import { projectionDirectory, ProjectionRunner, type RunnerOptions } from './projectionRunner.ts';
 
 /**
@@ -10,8 +10,8 @@ import { projectionDirectory, ProjectionRunner, type RunnerOptions } from './pro
  * how far it is. Stopped by the signal it leaves a part, which a later start or rebuild continues.
  */
 export async function rebuildProjection<Reader>(options: RunnerOptions<Reader>, signal: AbortSignal): Promise<void> {
-  const { journal, projection, dataDirectory } = options;
-  await rm(projectionDirectory(dataDirectory, projection), { recursive: true, force: true });
+  const { journal, projection, dataDirectory, directories = systemDirectories } = options;
+  await directories.remove(projectionDirectory(dataDirectory, projection));
   const runner = await ProjectionRunner.open({ ...options, isRebuild: true });
   try {
     // An empty journal has no log id to wait for.
@@ -34,8 +34,9 @@ export async function verifyProjection<Reader>(
   options: RunnerOptions<Reader>,
   signal: AbortSignal,
 ): Promise<Verification> {
+  const { directories = systemDirectories } = options;
   const aside = join(options.dataDirectory, 'verify');
-  await rm(aside, { recursive: true, force: true });
+  await directories.remove(aside);
   const live = await ProjectionRunner.open(options);
   try {
     const rebuilt = await ProjectionRunner.open({ ...options, dataDirectory: aside, isRebuild: true });
@@ -53,6 +54,6 @@ export async function verifyProjection<Reader>(
     }
   } finally {
     await live.close();
-    await rm(aside, { recursive: true, force: true });
+    await directories.remove(aside);
   }
 }
