@@ -2,7 +2,7 @@
  * The log in one file on this machine (log-protocol 11): SQLite in WAL mode, one fsync per append. `append` returns, and
  * readers see its entries, only after the commit is on disk. One process writes; others may tail it read-only.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { NodeError, assert, errorText } from '../common/errors.ts';
@@ -81,7 +81,9 @@ export class EmbeddedEventLog implements EventLog {
       database?.close();
       this.#lock?.close();
       if (error instanceof NodeError) throw error;
-      throw this.#isReadOnly ? missingError(this.#path, error) : this.#ioError('open the log', error);
+      throw this.#isReadOnly && !existsSync(file)
+        ? missingError(this.#path, error)
+        : this.#ioError('open the log', error);
     }
   }
 
@@ -205,7 +207,15 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   #ioError(what: string, cause: unknown): NodeError {
-    const isFull = sqliteCode(cause) === SQLITE_FULL;
+    const code = sqliteCode(cause);
+    if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB)
+      return new NodeError(
+        'fatal',
+        `cannot ${what}: the file of the log at ${this.#path} is damaged (${errorText(cause)}). Restore it from a copy, then start again`,
+        { code: 'LOG_DAMAGED', path: this.#path },
+        { cause },
+      );
+    const isFull = code === SQLITE_FULL;
     const message = isFull
       ? `cannot ${what}: the disk under ${this.#path} is full. Free space, then start again; nothing that was acknowledged is lost`
       : `cannot ${what} (${this.#path}): ${errorText(cause)}. Look at the disk (space, limits, rights), then start again: what the log holds is read back`;
@@ -219,7 +229,9 @@ export class EmbeddedEventLog implements EventLog {
 }
 
 const SQLITE_BUSY = 5;
+const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
+const SQLITE_NOTADB = 26;
 
 /** Primary result code of SQLite behind an error. */
 function sqliteCode(error: unknown): number | undefined {
