@@ -42,7 +42,10 @@ function nodeCommand(
     command.addOption(new Option(flag, text).helpGroup(`${title}:`));
   command.showHelpAfterError('(add --help for the options)');
   command.action(async (...parameters: unknown[]) => {
-    const args = parameters.slice(0, -2).filter((value): value is string => typeof value === 'string');
+    const args = parameters
+      .slice(0, -2)
+      .flat()
+      .filter((value): value is string => typeof value === 'string');
     const { profile, config, json, ...others } = command.opts<Record<string, unknown>>();
     const isOwn = ([name]: [string, unknown]): boolean => ownOptions.some((option) => option.attributeName() === name);
     const own = Object.fromEntries(Object.entries(others).filter(isOwn));
@@ -77,9 +80,9 @@ nodeCommand(
 );
 nodeCommand(
   program,
-  'verify <name>',
-  'build a projection aside and compare (the node must not run)',
-  (options, [name = '']) => verify(options, name),
+  'verify [names...]',
+  'compare what this node keeps with what the log gives, key by key: log, state, projections; none: all (the node must not run)',
+  (options, names) => verify(options, names),
 );
 nodeCommand(
   program,

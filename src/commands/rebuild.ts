@@ -1,20 +1,24 @@
 /** `reprise rebuild <name>`: deletes what is derived and derives it again, with progress. */
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { randomBytes } from 'node:crypto';
 import type { Config } from '../common/config.ts';
-import { silentLogger } from '../common/logger.ts';
 import { openLog } from '../log/openLog.ts';
-import { NO_L1_SOURCE } from '../producers/l1Source.ts';
 import { enabledProjections } from '../projections/index.ts';
 import { rebuildProjection } from '../projections/rebuild.ts';
-import { openRocksStore } from '../store/keyValueStore.rocks.ts';
-import { Chain } from '../workers/chain.ts';
-import { chainSettings, chainStorePath } from '../workers/chainSettings.ts';
-import { createRecovery } from '../workers/recovery.ts';
+import { chainStorePath } from '../workers/chainSettings.ts';
 import { type GlobalOptions, configure } from './configuration.ts';
-import { interruption, openChain, print, progressOf, projectionOf, runnerOptions } from './offline.ts';
-import { nodeVersion } from './version.ts';
+import { fillChainStore } from './fillChainStore.ts';
+import {
+  interruption,
+  openChain,
+  openStoppedStore,
+  print,
+  progressOf,
+  projectionOf,
+  requireEntries,
+  runnerOptions,
+} from './offline.ts';
 
 export async function rebuild(options: GlobalOptions & { readonly json: boolean }, name: string): Promise<number> {
   const { config } = configure(options);
@@ -44,51 +48,18 @@ async function rebuildOne(config: Config, name: string, json: boolean, signal: A
   }
 }
 
-/** State and journal: executes the whole log again, without leading. */
+/** State and journal: executes the whole log again, without leading. Nothing is deleted while the node runs or the log is empty. */
 async function rebuildState(config: Config, json: boolean, signal: AbortSignal): Promise<number> {
-  const log = await openLog(config);
-  const end = await log.end();
-  await rm(dirname(chainStorePath(config)), { recursive: true, force: true });
+  const log = await openLog(config, { readOnly: true });
+  const path = chainStorePath(config);
   const progress = progressOf('rebuilding state', 'entries', json);
-  const recovery = createRecovery({ workerCount: 2 });
-  const done = Promise.withResolvers<void>();
-  const chain = await Chain.open(
-    {
-      ...chainSettings(config, { nodeId: new Uint8Array(16), bootId: new Uint8Array(randomBytes(16)), nodeVersion }),
-      mayLead: false,
-    },
-    {
-      log,
-      store: await openRocksStore(chainStorePath(config)),
-      l1Source: NO_L1_SOURCE,
-      genesis: undefined,
-      recoverSenders: async (raws) =>
-        (await Promise.all(raws.map((raw) => recovery.recover(raw)))).map(({ sender }) => sender),
-      logger: silentLogger,
-      events: {
-        accepted: () => undefined,
-        genesis: () => undefined,
-        settlement: () => undefined,
-        batchSent: () => undefined,
-        opened: () => undefined,
-        entryRead: ({ position }) => progress.update(position + 1, end),
-        executed: () => undefined,
-        claim: () => undefined,
-        append: () => undefined,
-        leading: () => undefined,
-        caughtUp: () => done.resolve(),
-        fatal: (error) => done.reject(error),
-      },
-    },
-  );
-  signal.addEventListener('abort', () => done.resolve(), { once: true });
   try {
-    chain.start();
-    await done.promise;
-    return chain.status().height;
+    await requireEntries(log);
+    if (existsSync(path)) await (await openStoppedStore(path)).close();
+    await rm(dirname(path), { recursive: true, force: true });
+    return await fillChainStore({ config, log, path, signal, progress: (done, end) => progress.update(done, end) });
   } finally {
     progress.stop();
-    await chain.stop(0);
-    await recovery.close();
+    await log.close();
   }
 }
