@@ -10,8 +10,8 @@ import { projectionDirectory, ProjectionRunner, type RunnerOptions } from './pro
  * how far it is. Stopped by the signal it leaves a part, which a later start or rebuild continues.
  */
 export async function rebuildProjection<Reader>(options: RunnerOptions<Reader>, signal: AbortSignal): Promise<void> {
-  const { journal, projection, dataDirectory } = options;
-  await rm(projectionDirectory(dataDirectory, projection), { recursive: true, force: true });
+  const { journal } = options;
+  await removeStore(options);
   const runner = await ProjectionRunner.open({ ...options, isRebuild: true });
   try {
     // An empty journal has no log id to wait for.
@@ -35,7 +35,7 @@ export async function verifyProjection<Reader>(
   signal: AbortSignal,
 ): Promise<Verification> {
   const aside = join(options.dataDirectory, 'verify');
-  await rm(aside, { recursive: true, force: true });
+  await removeStore({ ...options, dataDirectory: aside });
   const live = await ProjectionRunner.open(options);
   try {
     const rebuilt = await ProjectionRunner.open({ ...options, dataDirectory: aside, isRebuild: true });
@@ -53,6 +53,16 @@ export async function verifyProjection<Reader>(
     }
   } finally {
     await live.close();
+    await removeStore({ ...options, dataDirectory: aside });
     await rm(aside, { recursive: true, force: true });
   }
+}
+
+function removeStore<Reader>({
+  dataDirectory,
+  projection,
+  removeStore: remove,
+}: Pick<RunnerOptions<Reader>, 'dataDirectory' | 'projection' | 'removeStore'>): Promise<void> {
+  const path = projectionDirectory(dataDirectory, projection);
+  return remove === undefined ? rm(path, { recursive: true, force: true }) : remove(path);
 }

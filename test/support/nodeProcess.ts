@@ -127,6 +127,7 @@ export class NodeProcess {
         status_server_address: `127.0.0.1:${ports.status}`,
         general_prometheus_port: String(ports.metrics),
         log_format: 'json',
+        analytics_enabled: 'false',
         ...this.#options.env,
         ...env,
       },
