@@ -8,7 +8,10 @@ import { repositories } from './repositories.ts';
 
 export { analytics, batches, merkleTree, priorityTree, repositories };
 
-export const projections: readonly Projection<unknown>[] = [repositories, merkleTree, batches, priorityTree, analytics];
+export const projections: readonly Projection<unknown>[] = [repositories, merkleTree, batches, priorityTree];
+
+/** Nothing waits for these: neither blocks nor RPC nor readiness. They may be behind, away or broken; not in RocksDB. */
+export const optionalProjections: readonly Projection<unknown>[] = [analytics];
 
 /** Those that a node with these switches keeps. */
 export function enabledProjections(switches: {
@@ -22,10 +25,9 @@ export function enabledProjections(switches: {
   if (!switches.projectionBatchesEnabled) disabled.add(batches);
   if (!switches.projectionPriorityTreeEnabled) disabled.add(priorityTree);
   if (!switches.analyticsEnabled) disabled.add(analytics);
-  return projections.filter((each) => !disabled.has(each));
+  return [...projections, ...optionalProjections].filter((each) => !disabled.has(each));
 }
 
-/** Nothing waits for it: neither blocks nor RPC nor readiness. It may be behind, away or broken. */
-export function isOptional(projection: Pick<Projection<unknown>, 'name'>): boolean {
-  return projection.name === analytics.name;
+export function isOptional(projection: Projection<unknown>): boolean {
+  return optionalProjections.includes(projection);
 }

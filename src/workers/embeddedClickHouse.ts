@@ -13,6 +13,7 @@ import type { EngineAnswer, EngineStart } from './embeddedEngineMain.ts';
 
 const USERNAME = 'reprise';
 const START_LIMIT_MS = 60_000;
+const PING_LIMIT_MS = 5_000;
 const STOP_LIMIT_MS = 15_000;
 const OUTPUT_KEPT = 2_000;
 /** In the folder of the projection, beside the engine's data. */
@@ -79,6 +80,14 @@ export function knownEndpoint(path: string): ClickHouseEndpoint | undefined {
     return JSON.parse(readFileSync(join(path, ENDPOINT_FILE), 'utf8')) as ClickHouseEndpoint; // written below
   } catch {
     return undefined;
+  }
+}
+
+export async function isAnswering({ url }: ClickHouseEndpoint): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/ping`, { signal: AbortSignal.timeout(PING_LIMIT_MS) })).ok;
+  } catch {
+    return false;
   }
 }
 

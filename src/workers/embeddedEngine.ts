@@ -16,6 +16,7 @@ const READER_SETTINGS: Readonly<Record<string, number>> = {
   max_execution_time: 60,
   max_memory_usage: 2_000_000_000,
   max_result_bytes: 268_435_456,
+  output_format_json_quote_64bit_integers: 1,
 };
 /** An insert waits for the disk: those into different tables wait together. */
 const WRITERS = 4;

@@ -157,7 +157,6 @@ export async function hostProjections({
 }
 
 function openFailure(error: unknown): NodeError {
-  return error instanceof NodeError
-    ? error
-    : new NodeError('fatal', 'a projection cannot be opened', { code: 'PROJECTION_OPEN_FAILED' }, { cause: error });
+  if (error instanceof NodeError) return error as NodeError; // instanceof forgets the type parameter
+  return new NodeError('fatal', 'a projection cannot be opened', { code: 'PROJECTION_OPEN_FAILED' }, { cause: error });
 }
