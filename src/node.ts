@@ -392,7 +392,9 @@ class NodeView {
   #checkCaughtUp(): void {
     // A new chain gets its first block, with the genesis upgrade, from its main node at once.
     const wanted = this.#config.nodeRole === 'main' ? Math.max(1, this.#logHead) : this.#logHead;
-    const isCurrent = [...this.#projections].every(([name, { height }]) => height >= wanted || this.#optional.has(name));
+    const isCurrent = [...this.#projections].every(
+      ([name, { height }]) => height >= wanted || this.#optional.has(name),
+    );
     if (this.#hasCaughtUp && this.#projections.size > 0 && isCurrent) this.#caughtUp.resolve();
   }
 }
@@ -516,7 +518,9 @@ function startThreads(
     chain: chain.port,
     projections: projections.port,
     tree: tree?.port,
-    projectionPorts: [projections, tree, analyticsThread].flatMap((thread) => (thread === undefined ? [] : [thread.port])),
+    projectionPorts: [projections, tree, analyticsThread].flatMap((thread) =>
+      thread === undefined ? [] : [thread.port],
+    ),
     rpc: rpc.port,
     chainReady: chain.ready,
     projectionsReady: Promise.all([projections.ready, tree?.ready]).then(() => undefined),

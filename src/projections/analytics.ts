@@ -42,7 +42,10 @@ async function apply({ event }: JournalEntry, tx: StoreTx): Promise<void> {
 function applyGenesis(genesis: GenesisEvent, tx: StoreTx): void {
   const blockTimestamp = genesis.header.timestamp;
   genesis.writes.forEach((write, index) =>
-    tx.put(analyticsKey(ANALYTICS.storageWrites, 0, index), storageWriteRow(write, { blockNumber: 0, index, blockTimestamp })),
+    tx.put(
+      analyticsKey(ANALYTICS.storageWrites, 0, index),
+      storageWriteRow(write, { blockNumber: 0, index, blockTimestamp }),
+    ),
   );
   const counts = { transactions: 0, logs: 0, l2ToL1Logs: 0, storageWrites: genesis.writes.length, tokenTransfers: 0 };
   tx.put(analyticsKey(ANALYTICS.blocks, 0, 0), genesisRow(genesis, counts));
@@ -124,7 +127,11 @@ export function analyticsKey(bucket: number, height: number, index: number): Byt
   return key;
 }
 
-export function analyticsKeyParts(key: Bytes): { readonly bucket: number; readonly height: number; readonly index: number } {
+export function analyticsKeyParts(key: Bytes): {
+  readonly bucket: number;
+  readonly height: number;
+  readonly index: number;
+} {
   assert(key.length === KEY_BYTES, `an analytics key has ${key.length} bytes`);
   const buffer = asBuffer(key);
   return { bucket: buffer.readUInt8(0), height: buffer.readUIntBE(1, 6), index: buffer.readUInt32BE(7) };

@@ -25,7 +25,11 @@ export async function askClickHouse(server: ClickHouseServer, database: string, 
       application: 'reprise query',
       request_timeout: REQUEST_LIMIT_MS,
       log: { level: ClickHouseLogLevel.OFF },
-      clickhouse_settings: { readonly: '1', max_execution_time: LIMIT_SECONDS, output_format_json_quote_64bit_integers: 1 },
+      clickhouse_settings: {
+        readonly: '1',
+        max_execution_time: LIMIT_SECONDS,
+        output_format_json_quote_64bit_integers: 1,
+      },
     });
     const answer = await client.query({ query: sql.trim().replace(/;\s*$/, ''), format: 'JSONCompact' });
     const { meta = [], data } = await answer.json<unknown[]>();

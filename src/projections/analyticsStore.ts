@@ -12,7 +12,14 @@ import type { KeyValueStore, RangeOptions, StoreBatch } from '../store/keyValueS
 import { analyticsKey, analyticsKeyParts } from './analytics.ts';
 import { rowNumbers } from './analyticsRows.ts';
 import { migrate } from './analyticsSchema.ts';
-import { ANALYTICS_TABLES, type AnalyticsTable, BLOCKS_TABLE, columnNames, keyNames, storedName } from './analyticsTables.ts';
+import {
+  ANALYTICS_TABLES,
+  type AnalyticsTable,
+  BLOCKS_TABLE,
+  columnNames,
+  keyNames,
+  storedName,
+} from './analyticsTables.ts';
 import { decodeCheckpoint } from './checkpoint.ts';
 import { ClickHouseConnection, type ClickHouseServer } from './clickHouse.ts';
 
@@ -223,7 +230,7 @@ const NEWLINE = 10;
 
 /** Lines with their ends. TabSeparated has no newline inside a row. */
 function* linesOf(page: Buffer): Generator<Bytes> {
-  for (let start = 0; start < page.length; ) {
+  for (let start = 0; start < page.length;) {
     const end = page.indexOf(NEWLINE, start) + 1;
     assert(end > 0, 'an answer of ClickHouse ends inside a row');
     yield new Uint8Array(page.subarray(start, end));

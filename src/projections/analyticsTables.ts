@@ -34,7 +34,7 @@ function columns(text: string): Column[] {
     });
 }
 
-const BLOCK_TIME = { name: 'time', expression: 'toDateTime(block_timestamp, \'UTC\')' };
+const BLOCK_TIME = { name: 'time', expression: "toDateTime(block_timestamp, 'UTC')" };
 const TIME_INDEX = 'INDEX by_time block_timestamp TYPE minmax GRANULARITY 1';
 
 const transactions: AnalyticsTable = {
@@ -242,7 +242,10 @@ export const BLOCKS_TABLE: AnalyticsTable = {
     storage_write_count UInt32
     token_transfer_count UInt32`),
   derived: [{ name: 'time', expression: "toDateTime(timestamp, 'UTC')" }],
-  indexes: ['INDEX by_time timestamp TYPE minmax GRANULARITY 1', 'INDEX by_hash hash TYPE bloom_filter(0.01) GRANULARITY 1'],
+  indexes: [
+    'INDEX by_time timestamp TYPE minmax GRANULARITY 1',
+    'INDEX by_hash hash TYPE bloom_filter(0.01) GRANULARITY 1',
+  ],
 };
 
 /** In the order of their buckets. */

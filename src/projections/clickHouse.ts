@@ -149,8 +149,16 @@ export function clickHouseFailure(name: string, doing: string, cause: unknown): 
   const fail = (kind: 'retryable' | 'fatal', code: StoreErrorCode, message: string): StoreError =>
     new StoreError(kind, code, message, { server: name }, { cause });
   if (!(cause instanceof ClickHouseError) || PASSING.has(cause.code))
-    return fail('retryable', 'STORE_UNAVAILABLE', `${name} does not do its work (${doing}: ${text}); it is tried again`);
+    return fail(
+      'retryable',
+      'STORE_UNAVAILABLE',
+      `${name} does not do its work (${doing}: ${text}); it is tried again`,
+    );
   if (cause.code === DISK_FULL)
-    return fail('retryable', 'STORE_DISK_FULL', `${name} has no disk space left (${doing}: ${text}); it is tried again`);
+    return fail(
+      'retryable',
+      'STORE_DISK_FULL',
+      `${name} has no disk space left (${doing}: ${text}); it is tried again`,
+    );
   return fail('fatal', 'STORE_IO', `${name} refuses what it is asked (${doing}: ${text})`);
 }

@@ -66,7 +66,8 @@ export function analyticsStoreOpener(
 /** How a rebuild deletes it. */
 export function analyticsStoreRemover(config: AnalyticsConfig): (path: string) => Promise<void> {
   return async (path) => {
-    if (config.clickhouseUrl !== undefined) await dropAnalytics(analyticsServer(config, path), databaseOf(config, path));
+    if (config.clickhouseUrl !== undefined)
+      await dropAnalytics(analyticsServer(config, path), databaseOf(config, path));
     await rm(path, { recursive: true, force: true });
   };
 }

@@ -144,7 +144,9 @@ async function firstAnswer(
   gone: Promise<void>,
   start: EngineStart,
 ): Promise<EngineAnswer | undefined> {
-  const answered = new Promise<EngineAnswer>((resolve) => child.once('message', (answer) => resolve(answer as EngineAnswer)));
+  const answered = new Promise<EngineAnswer>((resolve) =>
+    child.once('message', (answer) => resolve(answer as EngineAnswer)),
+  );
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), START_LIMIT_MS)));
   child.send(start, () => undefined); // a child that is gone says so with `gone`

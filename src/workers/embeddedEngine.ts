@@ -49,7 +49,8 @@ class EngineSession {
   }
 
   async limitToReading(): Promise<void> {
-    for (const [name, value] of Object.entries(READER_SETTINGS)) await this.#session.queryAsync(`SET ${name} = ${value}`);
+    for (const [name, value] of Object.entries(READER_SETTINGS))
+      await this.#session.queryAsync(`SET ${name} = ${value}`);
     await this.#session.queryAsync('SET readonly = 1');
   }
 
@@ -87,7 +88,8 @@ class EngineSession {
   async #applySettings(request: URLSearchParams): Promise<void> {
     for (const [name, value] of request) {
       if (NO_SETTINGS.has(name) || name.startsWith('param_') || this.#settings.get(name) === value) continue;
-      if (!SETTING_NAME.test(name)) throw new Error(`Code: 115. DB::Exception: ${name} is no setting. (UNKNOWN_SETTING)`);
+      if (!SETTING_NAME.test(name))
+        throw new Error(`Code: 115. DB::Exception: ${name} is no setting. (UNKNOWN_SETTING)`);
       await this.#session.queryAsync(`SET ${name} = '${value.replace(/[\\']/g, '\\$&')}'`);
       this.#settings.set(name, value);
     }
@@ -115,7 +117,10 @@ export interface EmbeddedEngineOptions {
 export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promise<EmbeddedEngine> {
   const { Session: SessionOf } = await loaded(options.load ?? (() => import('chdb')));
   const sessionOf = (isReadOnly: boolean): EngineSession =>
-    new EngineSession(opened(() => new SessionOf(options.path), options.path), { isReadOnly });
+    new EngineSession(
+      opened(() => new SessionOf(options.path), options.path),
+      { isReadOnly },
+    );
   const writers = Array.from({ length: WRITERS }, () => sessionOf(false));
   const reader = sessionOf(true);
   await reader.limitToReading();

@@ -52,12 +52,7 @@ export interface ProjectionsControl {
 }
 
 /** Opens these projections, says `ready` and lets them follow the journal until `stop`. Failures go to the main thread. */
-export async function hostProjections({
-  chosen,
-  openStore,
-  limits,
-  isOptional = false,
-}: HostOptions): Promise<void> {
+export async function hostProjections({ chosen, openStore, limits, isOptional = false }: HostOptions): Promise<void> {
   assert(parentPort !== null, 'projections run in a worker');
   const { config: portable, chain: chainEndpoint } = workerData as ProjectionsWorkerData;
   const config = importConfig(portable);

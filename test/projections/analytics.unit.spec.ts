@@ -65,18 +65,19 @@ describe('projections/analytics', () => {
 
   it('keeps the message behind a log of the messenger', async () => {
     const logs = (await rowsOf()).get('l2_to_l1_logs') ?? [];
-    const messages = entries.flatMap(({ event }) =>
-      event.kind === 'Block'
-        ? event.output.transactions.flatMap(({ l2ToL1Logs, messages: [message] }) =>
-            l2ToL1Logs.map(() => (message === undefined ? '\\N' : toHex(message.data))),
-          )
-        : [],
+    // The first transaction of each block sends one; the messages of the others have no log.
+    const expected = entries.flatMap(({ event }) =>
+      event.kind !== 'Block'
+        ? []
+        : event.output.transactions.flatMap(({ l2ToL1Logs, messages: [message] }, index) =>
+            l2ToL1Logs.map(() => (index === 0 && message !== undefined ? toHex(message.data) : '\\N')),
+          ),
     );
-    const withLogs = logs.map(({ fields }) => fields.at(-1));
-    assert.equal(withLogs.length, messages.length);
-    const sent = withLogs.filter((message) => message !== '\\N');
-    assert.ok(sent.length >= 30);
-    assert.deepEqual(sent, messages.filter((message) => sent.includes(message)));
+    assert.deepEqual(
+      logs.map(({ fields }) => fields.at(-1)),
+      expected,
+    );
+    assert.ok(expected.filter((message) => message !== '\\N').length === 30 && expected.length > 30);
   });
 
   it('has at least twelve named questions, each about a table or view that exists', () => {
