@@ -6,6 +6,7 @@ import { exitCodeOf } from './common/shutdown.ts';
 import { digestStores } from './commands/digest.ts';
 import type { GlobalOptions } from './commands/configuration.ts';
 import { execute } from './commands/execute.ts';
+import { query } from './commands/query.ts';
 import { rebuild } from './commands/rebuild.ts';
 import { replay } from './commands/replay.ts';
 import { reproduce } from './commands/reproduce.ts';
@@ -108,6 +109,14 @@ program
   .action(async (files: string[]) => {
     process.exitCode = await execute(files);
   });
+nodeCommand(
+  program,
+  'query [sql]',
+  'ask the analytics database, while the node runs or not; questions only read',
+  (options, [sql], { list, named }) =>
+    query(options, sql, { list: list === true, named: typeof named === 'string' ? named : undefined }),
+  [new Option('--list', 'the questions that have a name'), new Option('--named <name>', 'ask one of them')],
+);
 nodeCommand(program, 'reset', 'delete the data of the development nodes', (options) => reset(options));
 nodeCommand(
   program,

@@ -377,13 +377,15 @@ export const OPTIONS = {
   }),
 
   // analytics_*, clickhouse_*
-  analytics_enabled: option(t.boolean, true, 'fill ClickHouse', later),
-  clickhouse_url: optional(http, 'a server; none: the embedded engine', later),
-  clickhouse_database: optional(t.name, 'created if missing', { ...later, defaultText: '`zkos_<chain id>`' }),
-  clickhouse_username: option(t.string, 'default', 'user that writes', later),
-  clickhouse_password: optional(t.secret, 'its password', later),
-  clickhouse_batch_rows: option(positive, 10_000, 'rows of one insert', later),
-  clickhouse_flush_interval: option(t.duration({ minMs: 1 }), 1_000, 'longest wait of a row', later),
+  analytics_enabled: option(t.boolean, true, 'fill ClickHouse; nothing in the node waits for it'),
+  clickhouse_url: optional(http, 'a server; none: the embedded engine (npm package chdb) in a child process'),
+  clickhouse_database: optional(t.name, 'created if missing, and dropped by a rebuild: it belongs to the node', {
+    defaultText: '`zkos_<chain id>`',
+  }),
+  clickhouse_username: option(t.string, 'default', 'user that writes'),
+  clickhouse_password: optional(t.secret, 'its password'),
+  clickhouse_batch_rows: option(positive, 10_000, 'a run of blocks is inserted when it holds so many rows'),
+  clickhouse_flush_interval: option(t.duration({ minMs: 1 }), 1_000, 'or when its first row has waited so long'),
 
   // status_server_*, log_*
   status_server_address: option(t.socket, anyHost(3071), '/health, /ready and /status'),

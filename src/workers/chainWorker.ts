@@ -52,6 +52,7 @@ const data = workerData as ChainWorkerData;
 const config = importConfig(data.config);
 const main = new ThreadPort(parentPort);
 const projections = data.projections.map((port) => new ThreadPort(port));
+const journalReaders = [...projections, ...data.followers.map((port) => new ThreadPort(port))];
 const rpc = new ThreadPort(data.rpc);
 const logger = createLogger({
   format: config.logFormat,
@@ -70,16 +71,16 @@ let onGenesis: ((entry: Uint8Array) => void) | undefined;
 
 const events: ChainEvents = {
   accepted(block) {
-    for (const port of projections) port.emit('journalEnd', block.journalEnd);
+    for (const port of journalReaders) port.emit('journalEnd', block.journalEnd);
     main.emit('accepted', block);
   },
   genesis(entry) {
-    for (const port of projections) port.emit('journalEnd', 1);
+    for (const port of journalReaders) port.emit('journalEnd', 1);
     main.emit('genesis', entry);
     onGenesis?.(entry);
   },
   settlement(kind, journalEnd, finality) {
-    for (const port of projections) port.emit('journalEnd', journalEnd);
+    for (const port of journalReaders) port.emit('journalEnd', journalEnd);
     main.emit('settlement', { kind, finality });
   },
   batchSent: (sealed) => main.emit('batchSent', sealed),
@@ -223,8 +224,8 @@ async function start(): Promise<void> {
       logId: () => chain.logId(),
     };
     const projectedHeights = projections.map((): number | undefined => undefined);
+    for (const port of journalReaders) port.serve<JournalService>('journal', journal);
     projections.forEach((port, i) => {
-      port.serve<JournalService>('journal', journal);
       port.on<number>('projectedHeight', (height) => {
         projectedHeights[i] = height;
         if (port === treePort) treeHeight.rise(height);
@@ -264,7 +265,7 @@ async function start(): Promise<void> {
         await recovery?.close();
       },
     });
-    for (const port of projections) port.emit('journalEnd', chain.journalEnd());
+    for (const port of journalReaders) port.emit('journalEnd', chain.journalEnd());
     chain.start();
     main.emit('ready', undefined);
   } catch (error) {
