@@ -31,7 +31,7 @@ import { enabledProjections } from './projections/index.ts';
 import type { BatchesReader } from './projections/batchesReader.ts';
 import type { MerkleTreeReader } from './projections/merkleTreeReader.ts';
 import type { RepositoriesReader } from './projections/repositoriesReader.ts';
-import type { RpcBackend } from './rpc/backend.ts';
+import type { PendingTransaction, RpcBackend } from './rpc/backend.ts';
 import { RPC_CODE, RpcError } from './rpc/errors.ts';
 import { startRpcServer } from './rpc/server.ts';
 import type { SimulatorOptions } from './rpc/simulator.ts';
@@ -47,7 +47,7 @@ import {
   type L1WatchFrom,
 } from './workers/l1Service.ts';
 import { readNodeId } from './workers/nodeIdentity.ts';
-import { forwardingPool, localPool } from './workers/pools.ts';
+import { PendingListeners, forwardingPool, localPool } from './workers/pools.ts';
 import type { ProjectionsControl, ProjectionsEvents } from './workers/projectionHost.ts';
 import { createRecovery } from './workers/recovery.ts';
 import { remoteState } from './workers/remoteState.ts';
@@ -189,6 +189,11 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
       maxResponseBytes: config.rpcMaxResponseSizeBytes,
       syncingLagBlocks: config.projectionMaxLagBlocks,
       callTimeoutMs: config.rpcCallTimeoutMs,
+      filterTtlMs: config.rpcStaleFilterTtlMs,
+      maxFilters: config.rpcMaxFilters,
+      pingIntervalMs: config.rpcWsPingIntervalMs,
+      maxSubscriptions: config.rpcWsMaxSubscriptions,
+      maxUnreadBytes: config.rpcWsMaxUnreadBytes,
       metrics: rpcMetrics(metrics),
       onInternalError: (error, method) => logger.error({ err: error, method }, 'an RPC call failed'),
     });
@@ -240,6 +245,8 @@ class NodeView {
   readonly #nodeVersion: string;
   readonly #projections = new Map<string, { height: number; state: NodeStatus['projections'][number]['state'] }>();
   readonly #caughtUp = Promise.withResolvers<void>();
+  readonly #latestListeners = new Set<() => void>();
+  #latest = 0;
   #logHead = -1;
   #transactions = 0;
   #isLeading = false;
@@ -283,6 +290,10 @@ class NodeView {
     const known = this.#projections.get(name) ?? { height: -1, state: 'catching_up' as const };
     this.#projections.set(name, { height: change.height ?? known.height, state: change.state ?? known.state });
     this.#checkCaughtUp();
+    const latest = this.#lowest();
+    if (latest === this.#latest) return;
+    this.#latest = latest;
+    for (const listener of [...this.#latestListeners]) listener();
   }
 
   stoppedReading(error: unknown): void {
@@ -291,6 +302,17 @@ class NodeView {
 
   /** One number: the lowest height over the projections that RPC reads. */
   latest(): number {
+    return this.#latest;
+  }
+
+  /** Calls back each time that `latest` has moved. Returns how to stop. */
+  onLatest(listener: () => void): () => void {
+    const own = (): void => listener();
+    this.#latestListeners.add(own);
+    return () => this.#latestListeners.delete(own);
+  }
+
+  #lowest(): number {
     let lowest = Number.POSITIVE_INFINITY;
     for (const name of RPC_PROJECTIONS) lowest = Math.min(lowest, this.#projections.get(name)?.height ?? Infinity);
     return Number.isFinite(lowest) ? Math.max(0, lowest) : 0;
@@ -584,7 +606,9 @@ interface BackendParts {
 function createBackend({ config, view, threads, chain, nodeVersion, recover }: BackendParts): RpcBackend {
   const stateService = threads.chain.remote<StateService>('state');
   const { nodeRole, generalMainNodeRpcUrl } = config;
-  const local = localPool(chain, recover);
+  const pending = new PendingListeners();
+  threads.chain.on<PendingTransaction>('pending', (transaction) => pending.publish(transaction));
+  const local = localPool(chain, recover, pending);
   return {
     get chain() {
       const { genesis } = view;
@@ -605,6 +629,7 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
     },
     nodeVersion,
     latest: () => view.latest(),
+    onLatest: (listener) => view.onLatest(listener),
     logHead: () => view.logHead,
     safe: () => view.safe(),
     finalized: () => view.finalized(),
@@ -615,7 +640,7 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
     repositories: threads.projections.remote<RepositoriesReader>('repositories'),
     state: remoteState(stateService),
     blockContext: (height) => stateService.blockContext(height),
-    pool: nodeRole === 'main' ? local : forwardingPool(local, generalMainNodeRpcUrl),
+    pool: nodeRole === 'main' ? local : forwardingPool(local, generalMainNodeRpcUrl, recover),
     simulate: (call) => threads.rpc.remote<SimulationService>('simulation').simulate(call),
   };
 }

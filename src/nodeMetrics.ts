@@ -145,5 +145,10 @@ export function rpcMetrics(metrics: Metrics): RpcMetrics {
     },
     inFlight: (calls) => rpc.inFlight.set(calls),
     rejected: (reason) => rpc.rejected.inc({ reason }),
+    webSockets: (open) => rpc.webSocketConnections.set(open),
+    subscriptions: (kind, open) => rpc.subscriptions.set({ kind }, open),
+    subscriptionLagged: () => rpc.subscriptionsLagged.inc(),
+    filters: (installed) => rpc.filters.set(installed),
+    filterExpired: () => rpc.filtersExpired.inc(),
   };
 }

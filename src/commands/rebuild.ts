@@ -69,6 +69,7 @@ async function rebuildState(config: Config, json: boolean, signal: AbortSignal):
         accepted: () => undefined,
         genesis: () => undefined,
         settlement: () => undefined,
+        pending: () => undefined,
         batchSent: () => undefined,
         opened: () => undefined,
         entryRead: ({ position }) => progress.update(position + 1, end),

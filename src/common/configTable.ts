@@ -256,7 +256,7 @@ export const OPTIONS = {
 
   // rpc_*
   rpc_enabled: option(t.boolean, true, 'serve JSON-RPC'),
-  rpc_address: option(t.socket, anyHost(3050), 'JSON-RPC over HTTP'),
+  rpc_address: option(t.socket, anyHost(3050), 'JSON-RPC over HTTP and WebSocket'),
   rpc_eth_call_gas: option(t.u64, 10_000_000n, 'gas of an eth_call that names none'),
   rpc_max_connections: option(positive, 1_000, 'open connections'),
   rpc_max_request_size: option(
@@ -271,16 +271,23 @@ export const OPTIONS = {
   ),
   rpc_max_blocks_per_filter: option(positive, 100_000, 'largest `toBlock - fromBlock` of a log query'),
   rpc_max_logs_per_response: option(positive, 20_000, 'most logs of one answer; more is an error'),
-  rpc_stale_filter_ttl: option(t.duration({ minMs: 1 }), 900_000, 'a filter not polled this long is removed', later),
+  rpc_stale_filter_ttl: option(t.duration({ minMs: 1 }), 900_000, 'a filter not polled this long is removed'),
+  rpc_max_filters: option(positive, 10_000, 'installed filters, all clients together'),
   rpc_namespaces: option(
     t.list(t.oneOf('eth', 'net', 'web3', 'zks', 'ots', 'debug', 'txpool', 'reprise')),
-    ['eth', 'net', 'web3', 'zks', 'ots', 'debug', 'txpool'],
+    ['eth', 'net', 'web3', 'zks', 'ots', 'debug', 'txpool', 'reprise'],
     'served; methods of others answer -32601',
   ),
   rpc_max_batch_entries: option(positive, 500, 'calls in one batch request; over it -32010'),
   rpc_call_timeout: option(t.duration({ minMs: 1 }), 10_000, 'limit of a call, an estimate, a trace'),
   rpc_max_trace_concurrency: option(positive, 8, 'traces at once; more wait, then -32009', later),
-  rpc_ws_ping_interval: option(t.duration({ minMs: 1 }), 30_000, 'two missed pongs close a WebSocket', later),
+  rpc_ws_ping_interval: option(t.duration({ minMs: 1 }), 30_000, 'two missed pongs close a WebSocket'),
+  rpc_ws_max_subscriptions: option(positive, 1_024, 'of one WebSocket; over it -32006'),
+  rpc_ws_max_unread: option(
+    t.size({ minBytes: 64 * 1024 }),
+    16 * MIB,
+    'sent to a WebSocket and not read yet; announcements wait, and a client that stays behind is disconnected',
+  ),
   rpc_send_raw_transaction_sync_timeout: option(
     t.duration({ minMs: 1 }),
     2_000,

@@ -35,6 +35,7 @@ import { BatchAssembly } from '../store/batchAssembly.ts';
 import type { CanonicalBlock, SettlementEvent } from '../store/journal.ts';
 import { StateCache } from '../store/stateCache.ts';
 import type { KeyValueStore } from '../store/keyValueStore.ts';
+import type { PendingTransaction } from '../rpc/backend.ts';
 import { ABSENT, type MissingKey } from '../vm/loadedState.ts';
 
 /** Newest schema and rules this software knows. */
@@ -122,6 +123,8 @@ export interface ChainEvents {
   genesis(entry: Bytes): void;
   /** A settlement entry was accepted, and the journal ends there now; or the fold was restored at start. */
   settlement(kind: SettlementEvent['kind'] | 'restored', journalEnd: number, finality: Finality): void;
+  /** A transaction became executable; only while asked for with `announcePending`. */
+  pending(transaction: PendingTransaction): void;
   /** This process sent a seal. */
   batchSent(sealed: SealedOpenBatch): void;
   /** Height of the store that was found at start. */
@@ -327,6 +330,15 @@ export class Chain {
     if (missing.length > 0) await view.load(missing);
     this.#mempool.add(transaction, sender, this.#accountView(sender));
     return transaction.hash;
+  }
+
+  /** Whether `events.pending` is wanted. */
+  announcePending(isWanted: boolean): void {
+    const { events } = this.#dependencies;
+    this.#mempool.onPending = isWanted
+      ? ({ transaction, sender }) =>
+          events.pending({ hash: transaction.hash.slice(), raw: transaction.raw.slice(), sender: sender.slice() })
+      : undefined;
   }
 
   async pendingNonce(address: Bytes): Promise<bigint> {

@@ -35,6 +35,7 @@ export interface ChainService {
   l1Status(): L1QueueStatus | undefined;
   submit: Chain['submit'];
   pendingNonce: Chain['pendingNonce'];
+  announcePending: Chain['announcePending'];
   poolTransaction: Chain['poolTransaction'];
   status: Chain['status'];
   stop(limitMs: number): Promise<void>;
@@ -81,6 +82,7 @@ const events: ChainEvents = {
     for (const port of projections) port.emit('journalEnd', journalEnd);
     main.emit('settlement', { kind, finality });
   },
+  pending: (transaction) => main.emit('pending', transaction),
   batchSent: (sealed) => main.emit('batchSent', sealed),
   opened: (height) => main.emit('opened', height),
   entryRead: (entry) => main.emit('entryRead', entry),
@@ -253,6 +255,7 @@ async function start(): Promise<void> {
     main.serve<ChainService>('chain', {
       l1Status: () => (isL1Watched ? l1Queue?.status : undefined),
       submit: (raw, sender) => chain.submit(raw, sender),
+      announcePending: (isWanted) => chain.announcePending(isWanted),
       pendingNonce: (address) => chain.pendingNonce(address),
       poolTransaction: (hash) => chain.poolTransaction(hash),
       status: () => chain.status(),

@@ -1,15 +1,38 @@
 /** Where a submitted transaction goes: into this node's pool, or to the main node. */
 import { type Bytes, bytesToBigInt, fromHex, toHex } from '../common/bytes.ts';
 import { NodeError, errorText } from '../common/errors.ts';
-import type { Pool } from '../rpc/backend.ts';
+import type { PendingTransaction, Pool } from '../rpc/backend.ts';
 import { RPC_CODE, RpcError, submissionError } from '../rpc/errors.ts';
 import type { ChainService } from './chainWorker.ts';
 import type { Remote } from './threadPort.ts';
 
 const FORWARD_TIMEOUT_MS = 10_000;
 
-/** @param recover sender of an EIP-2718 encoding */
-export function localPool(chain: Remote<ChainService>, recover: (raw: Bytes) => Promise<Bytes>): Pool {
+/** Who wants to hear of transactions as they arrive. */
+export class PendingListeners {
+  readonly #listeners = new Set<(transaction: PendingTransaction) => void>();
+
+  get isEmpty(): boolean {
+    return this.#listeners.size === 0;
+  }
+
+  /** Returns how to stop. */
+  add(listener: (transaction: PendingTransaction) => void): () => void {
+    const own = (transaction: PendingTransaction): void => listener(transaction);
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
+  }
+
+  publish(transaction: PendingTransaction): void {
+    for (const listener of [...this.#listeners]) listener(transaction);
+  }
+}
+
+/** Sender of an EIP-2718 encoding. */
+export type RecoverSender = (raw: Bytes) => Promise<Bytes>;
+
+/** @param pending what the chain worker announces while it is asked to */
+export function localPool(chain: Remote<ChainService>, recover: RecoverSender, pending: PendingListeners): Pool {
   return {
     async submit(raw) {
       try {
@@ -23,8 +46,22 @@ export function localPool(chain: Remote<ChainService>, recover: (raw: Bytes) => 
     transactionByHash: (hash) => chain.poolTransaction(hash),
     pendingNonce: (address) => chain.pendingNonce(address),
     async status() {
-      const { pending, queued } = (await chain.status()).mempool;
-      return { pending, queued };
+      const { mempool } = await chain.status();
+      return { pending: mempool.pending, queued: mempool.queued };
+    },
+    async watchPending(listener) {
+      const stop = pending.add(listener);
+      try {
+        await chain.announcePending(true);
+      } catch (error) {
+        stop();
+        throw error;
+      }
+      return () => {
+        stop();
+        // The thread may be gone: then nothing is announced anyway.
+        if (pending.isEmpty) chain.announcePending(false).catch(() => undefined);
+      };
     },
   };
 }
@@ -35,7 +72,8 @@ interface JsonRpcAnswer {
 }
 
 /** An external node never includes anything itself: it hands on and gives the main node's answer. */
-export function forwardingPool(local: Pool, mainNodeUrl: string | undefined): Pool {
+export function forwardingPool(local: Pool, mainNodeUrl: string | undefined, recover: RecoverSender): Pool {
+  const taken = new PendingListeners();
   const ask = async (method: string, params: readonly unknown[]): Promise<string> => {
     if (mainNodeUrl === undefined) {
       throw new RpcError(
@@ -67,7 +105,16 @@ export function forwardingPool(local: Pool, mainNodeUrl: string | undefined): Po
     return result;
   };
   return {
-    submit: async (raw) => fromHex(await ask('eth_sendRawTransaction', [toHex(raw)])),
+    async submit(raw) {
+      const hash = fromHex(await ask('eth_sendRawTransaction', [toHex(raw)]));
+      if (!taken.isEmpty)
+        recover(raw).then(
+          (sender) => taken.publish({ hash, raw, sender }),
+          () => undefined, // the main node took what this one cannot read: it is announced with its block
+        );
+      return hash;
+    },
+    watchPending: (listener) => Promise.resolve(taken.add(listener)),
     transactionByHash: () => Promise.resolve(undefined),
     async pendingNonce(address) {
       if (mainNodeUrl === undefined) return local.pendingNonce(address);
