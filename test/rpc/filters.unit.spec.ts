@@ -7,7 +7,7 @@ import { type FilterSettings, Filters } from '../../src/rpc/filters.ts';
 import { parseLogQuery } from '../../src/rpc/logQuery.ts';
 import { PendingFeed } from '../../src/rpc/pendingFeed.ts';
 import { FakeClock } from '../support/fakeClock.ts';
-import type { Answer, TestServer } from './fakeBackend.ts';
+import type { TestServer } from './fakeBackend.ts';
 import { FakeChain, startTestServer } from './fakeBackend.ts';
 import { l2Transaction } from './samples.ts';
 
