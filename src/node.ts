@@ -16,6 +16,8 @@ import type { L1QueueStatus } from './producers/l1Queue.ts';
 import { decodeEntry } from './log/entryCodec.ts';
 import type { Finality } from './log/settlementFold.ts';
 import type { SealedOpenBatch } from './producers/batcher.ts';
+import { ReplayServer } from './consumers/replayServer.ts';
+import { RisingGate } from './common/gate.ts';
 import {
   l1Metrics,
   recordAccepted,
@@ -23,8 +25,10 @@ import {
   recordBatchSent,
   recordL1,
   recordProjectionState,
+  recordReplayClient,
   recordSettlement,
   recordStatus,
+  replayServerMetrics,
   rpcMetrics,
 } from './nodeMetrics.ts';
 import { enabledProjections } from './projections/index.ts';
@@ -38,7 +42,7 @@ import type { SimulatorOptions } from './rpc/simulator.ts';
 import { type NodeStatus, startStatusServer } from './rpc/status.ts';
 import type { AcceptedBlock, ChainStatus } from './workers/chain.ts';
 import { configuredBaseFee, configuredChainId } from './workers/chainSettings.ts';
-import type { ChainService, StateService } from './workers/chainWorker.ts';
+import type { ChainService, ReplayService, StateService } from './workers/chainWorker.ts';
 import {
   type L1GenesisService,
   type L1QueueService,
@@ -149,8 +153,9 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
   const sample = setInterval(() => {
     Promise.all([chain.status(), chain.l1Status()]).then(
       ([status, l1Queue]) => {
-        view.chain = status;
+        view.sampled(status);
         view.l1Queue = l1Queue;
+        recordReplayClient(metrics, status.replay);
         recordStatus(metrics, status, Date.now() / 1000);
         recordSettlement(metrics, status.settlement, view.logHead);
         recordL1(metrics, l1Queue);
@@ -160,6 +165,24 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
     );
   }, STATUS_EVERY_MS);
   shutdown.onClose('sampling', () => clearInterval(sample));
+
+  if (config.sequencerBlockReplayServerAddress !== undefined) {
+    const served = threads.chain.remote<ReplayService>('replay');
+    const replay = await ReplayServer.start({
+      ...config.sequencerBlockReplayServerAddress,
+      maxClients: config.sequencerBlockReplayMaxClients,
+      source: {
+        whenAccepted: (height, signal) => view.accepts.whenReached(height, signal),
+        blockContext: (height) => served.blockContext(height),
+        readFromBlock: (height, maxBytes) => served.readFromBlock(height, maxBytes),
+      },
+      nodeVersion,
+      logger: logger.component('replay'),
+      metrics: replayServerMetrics(metrics),
+    });
+    shutdown.onClose('replay server', () => replay.close());
+    view.replayServer = replay;
+  }
 
   let rpcPort = 0;
   if (config.rpcEnabled) {
@@ -236,10 +259,14 @@ async function openL1({
 class NodeView {
   chain: ChainStatus | undefined;
   genesis: GenesisEntry | undefined;
+  genesisBytes: Bytes | undefined;
   /** As of the newest accepted settlement entry. */
   finality: Finality | undefined;
   l1: (() => L1ServiceStatus) | undefined;
   l1Queue: L1QueueStatus | undefined;
+  replayServer: ReplayServer | undefined;
+  /** Newest accepted block. */
+  readonly accepts = new RisingGate();
   readonly #config: Config;
   readonly #chainId: bigint;
   readonly #nodeVersion: string;
@@ -270,6 +297,7 @@ class NodeView {
 
   accepted(block: AcceptedBlock): void {
     this.#logHead = block.height;
+    this.accepts.rise(block.height);
     this.#transactions += block.transactions;
   }
 
@@ -284,6 +312,20 @@ class NodeView {
 
   headKnown(height: number): void {
     this.#logHead = Math.max(this.#logHead, height);
+    this.accepts.rise(height);
+  }
+
+  sampled(status: ChainStatus): void {
+    this.chain = status;
+    this.#checkCaughtUp();
+  }
+
+  /** The end of the log was reached, and fed over TCP also the head of the node that feeds this one. */
+  get #isCaughtUp(): boolean {
+    if (!this.#hasCaughtUp) return false;
+    return (
+      this.#config.sequencerBlockReplayDownloadAddress === undefined || this.chain?.replay?.hasReachedServer === true
+    );
   }
 
   projection(name: string, change: { height?: number; state?: NodeStatus['projections'][number]['state'] }): void {
@@ -329,7 +371,7 @@ class NodeView {
       logHead: this.logHead,
       isLogReadable: this.#problem === undefined,
       logProblem: this.#problem,
-      hasCaughtUp: this.#hasCaughtUp && this.genesis !== undefined,
+      hasCaughtUp: this.#isCaughtUp && this.genesis !== undefined,
       projections: [
         { name: 'state', height: this.logHead, lagBlocks: 0, state: this.#hasCaughtUp ? 'live' : 'catching_up' },
         ...[...this.#projections].map(([name, { height, state }]) => ({
@@ -348,6 +390,8 @@ class NodeView {
       l1Confirmations: l1?.confirmations,
       l1Problem: this.l1Queue?.alarm?.text ?? this.l1?.().problem,
       awaitedPriorityId: this.l1Queue?.awaitedId,
+      replayServer: this.#replayServerStatus(),
+      replayClient: this.#replayClientStatus(),
     };
   }
 
@@ -375,6 +419,19 @@ class NodeView {
     return this.finality?.executedBlock ?? 0;
   }
 
+  #replayServerStatus(): NodeStatus['replayServer'] {
+    if (this.replayServer === undefined) return undefined;
+    const { address, clients } = this.replayServer;
+    return { address: `${address.address}:${address.port}`, clients };
+  }
+
+  #replayClientStatus(): NodeStatus['replayClient'] {
+    const server = this.#config.sequencerBlockReplayDownloadAddress;
+    if (server === undefined) return undefined;
+    const { isConnected = false, problem, received = 0 } = this.chain?.replay ?? {};
+    return { server: `${server.host}:${server.port}`, connected: isConnected, problem, received };
+  }
+
   #batches(): NodeStatus['batches'] {
     const settlement = this.chain?.settlement;
     return {
@@ -392,7 +449,7 @@ class NodeView {
     // A new chain gets its first block, with the genesis upgrade, from its main node at once.
     const wanted = this.#config.nodeRole === 'main' ? Math.max(1, this.#logHead) : this.#logHead;
     const isCurrent = [...this.#projections.values()].every(({ height }) => height >= wanted);
-    if (this.#hasCaughtUp && this.#projections.size > 0 && isCurrent) this.#caughtUp.resolve();
+    if (this.#isCaughtUp && this.#projections.size > 0 && isCurrent) this.#caughtUp.resolve();
   }
 }
 
@@ -534,6 +591,7 @@ function listenToThreads({
   chain.on<Bytes>('genesis', (bytes) => {
     const entry = decodeEntry(GENESIS_SCHEMA, bytes);
     if (entry?.kind === 'Genesis') view.genesis = entry;
+    view.genesisBytes = bytes;
     view.headKnown(0);
   });
   chain.on<{ kind: string; finality: Finality }>('settlement', ({ finality }) => {
@@ -611,14 +669,15 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
   const local = localPool(chain, recover, pending);
   return {
     get chain() {
-      const { genesis } = view;
-      if (genesis === undefined)
+      const { genesis, genesisBytes } = view;
+      if (genesis === undefined || genesisBytes === undefined)
         throw new RpcError(RPC_CODE.serverError, 'the log holds no genesis yet: this node is still starting');
       const { chainId, l1ChainId, bridgehub, genesisInput } = genesis;
       return {
         chainId,
         l1ChainId,
         bridgehub,
+        genesisEntry: genesisBytes,
         genesis: {
           initialContracts: genesisInput.initialContracts.map(({ address, code }) => [address, code] as const),
           additionalStorage: genesisInput.additionalStorage.map(({ key, value }) => [key, value] as const),

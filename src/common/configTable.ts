@@ -208,10 +208,15 @@ export const OPTIONS = {
   // sequencer_*
   sequencer_block_replay_download_address: optional(
     t.socket,
-    'replay server of another node; set: external node fed over TCP with its own embedded log',
-    { role: 'external', effect: 'later' },
+    'replay server of another node; set: external node fed over TCP, which keeps a log of its own',
+    external,
   ),
-  sequencer_block_replay_server_address: option(t.socket, anyHost(3053), 'serves accepted blocks over TCP', later),
+  sequencer_block_replay_server_address: option(
+    t.optional(t.socket),
+    anyHost(3053),
+    'serves accepted blocks over TCP, without authentication; empty: not served',
+  ),
+  sequencer_block_replay_max_clients: option(t.integer({ min: 1, max: 10_000 }), 64, 'nodes that are served at once'),
   sequencer_block_time: option(
     t.duration({ minMs: 1, maxMs: 86_400_000 }),
     100,

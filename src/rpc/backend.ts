@@ -41,6 +41,8 @@ export interface ChainInfo {
   readonly chainId: bigint;
   readonly l1ChainId: bigint;
   readonly bridgehub: Bytes;
+  /** As it is encoded in the log. */
+  readonly genesisEntry: Bytes;
   readonly genesis: {
     readonly initialContracts: readonly (readonly [address: Bytes, code: Bytes])[];
     readonly additionalStorage: readonly (readonly [flatKey: Bytes, value: Bytes])[];

@@ -10,7 +10,7 @@ import { createLogger } from '../common/logger.ts';
 import { writeBlockDump } from '../consumers/blockDump.ts';
 import type { GenesisEntry } from '../log/entry.ts';
 import { decodeEntry } from '../log/entryCodec.ts';
-import { openLog } from '../log/openLog.ts';
+import { openLog, writesLog } from '../log/openLog.ts';
 import { openDevelopmentL1Source } from '../producers/developmentL1Source.ts';
 import { L1Queue, type L1QueueStatus } from '../producers/l1Queue.ts';
 import { type L1Source, NO_L1_SOURCE } from '../producers/l1Source.ts';
@@ -20,8 +20,10 @@ import { decodeTransaction } from '../protocol/transactionCodec.ts';
 import { openRocksStore } from '../store/keyValueStore.rocks.ts';
 import { wouldStopVm } from '../vm/l1Transaction.ts';
 import type { MissingKey } from '../vm/loadedState.ts';
-import { Chain, type ChainEvents } from './chain.ts';
+import { Chain, type ChainDependencies, type ChainEvents } from './chain.ts';
 import { chainSettings, chainStorePath } from './chainSettings.ts';
+import { downloadedGenesis } from './downloadedGenesis.ts';
+import { askMainNode } from './mainNode.ts';
 import type { L1GenesisService, L1QueueService, L1WatchFrom } from './l1Service.ts';
 import { newGenesisEntry } from './newGenesis.ts';
 import { type Recovery, createRecovery } from './recovery.ts';
@@ -39,6 +41,12 @@ export interface ChainService {
   poolTransaction: Chain['poolTransaction'];
   status: Chain['status'];
   stop(limitMs: number): Promise<void>;
+}
+
+/** What the replay server reads. */
+export interface ReplayService {
+  blockContext: Chain['blockContext'];
+  readFromBlock: Chain['readFromBlock'];
 }
 
 /** What calls and state queries read. */
@@ -129,6 +137,32 @@ function newGenesis(): Promise<GenesisEntry> {
   );
 }
 
+/** For the empty log of a node that is fed over TCP. */
+function genesisOfMainNode(signal: AbortSignal): Promise<GenesisEntry> {
+  const { nodeId, bootId } = data;
+  const l1 = main.remote<L1GenesisService>('l1Genesis');
+  return downloadedGenesis({
+    config,
+    ids: { logId: systemRandom(16), nodeId, bootId },
+    readL1: l1Queue === undefined ? undefined : (genesisRoot) => l1.read(genesisRoot),
+    signal,
+  });
+}
+
+/** Where a node that is fed over TCP gets its blocks. */
+function replayFrom(): ChainDependencies['replayFrom'] {
+  const { sequencerBlockReplayDownloadAddress: server, generalMainNodeRpcUrl: url } = config;
+  if (server === undefined) return undefined;
+  return {
+    ...server,
+    async serverHead(signal) {
+      if (url === undefined) return undefined;
+      const answer = await askMainNode(url, 'eth_blockNumber', [], signal);
+      return answer.kind === 'result' ? Number(answer.result) : undefined;
+    },
+  };
+}
+
 /** Whether the chain of this log has an L1 that this node can look at. Throws before anything is built that does not fit. */
 function hasL1ToWatch({ bridgehub }: GenesisEntry): boolean {
   const hasL1 = !isZero(bridgehub);
@@ -202,7 +236,8 @@ async function start(): Promise<void> {
       log,
       store,
       l1Source: openL1Source(),
-      genesis: config.nodeRole === 'main' ? newGenesis : undefined,
+      genesis: config.nodeRole === 'main' ? newGenesis : writesLog(config) ? genesisOfMainNode : undefined,
+      replayFrom: replayFrom(),
       checkBlock:
         config.nodeRole === 'main'
           ? undefined
@@ -237,6 +272,10 @@ async function start(): Promise<void> {
       blockContext: (height: number) => chain.blockContext(height),
     };
     rpc.serve<StateService>('state', state);
+    main.serve<ReplayService>('replay', {
+      blockContext: (height) => chain.blockContext(height),
+      readFromBlock: (height, maxBytes) => chain.readFromBlock(height, maxBytes),
+    });
     main.serve<StateService>('state', state);
     onGenesis = (entryBytes) => {
       const entry = decodeEntry(GENESIS_SCHEMA, entryBytes);

@@ -4,9 +4,8 @@ import { NodeError, errorText } from '../common/errors.ts';
 import type { PendingTransaction, Pool } from '../rpc/backend.ts';
 import { RPC_CODE, RpcError, submissionError } from '../rpc/errors.ts';
 import type { ChainService } from './chainWorker.ts';
+import { type MainNodeAnswer, askMainNode } from './mainNode.ts';
 import type { Remote } from './threadPort.ts';
-
-const FORWARD_TIMEOUT_MS = 10_000;
 
 /** Who wants to hear of transactions as they arrive. */
 export class PendingListeners {
@@ -66,11 +65,6 @@ export function localPool(chain: Remote<ChainService>, recover: RecoverSender, p
   };
 }
 
-interface JsonRpcAnswer {
-  readonly result?: unknown;
-  readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown };
-}
-
 /** An external node never includes anything itself: it hands on and gives the main node's answer. */
 export function forwardingPool(local: Pool, mainNodeUrl: string | undefined, recover: RecoverSender): Pool {
   const taken = new PendingListeners();
@@ -81,25 +75,21 @@ export function forwardingPool(local: Pool, mainNodeUrl: string | undefined, rec
         'this node does not forward transactions: general_main_node_rpc_url is not set',
       );
     }
-    let answer: JsonRpcAnswer;
+    let answer: MainNodeAnswer;
     try {
-      const response = await fetch(mainNodeUrl, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-        signal: AbortSignal.timeout(FORWARD_TIMEOUT_MS),
-      });
-      answer = (await response.json()) as JsonRpcAnswer;
+      answer = await askMainNode(mainNodeUrl, method, params);
     } catch (error) {
       throw new RpcError(
         RPC_CODE.serverError,
-        `the main node does not answer: ${errorText(error)}; the transaction may have arrived`,
+        `the main node does not answer: ${errorText(error instanceof Error ? (error.cause ?? error) : error)}; the transaction may have arrived`,
         { cause: error },
       );
     }
-    const { error, result } = answer;
-    if (error !== undefined)
-      throw new RpcError(error.code, error.message, error.data === undefined ? {} : { data: error.data });
+    if (answer.kind === 'error') {
+      const { code, message, data } = answer.error;
+      throw new RpcError(code, message, data === undefined ? {} : { data });
+    }
+    const { result } = answer;
     if (typeof result !== 'string')
       throw new RpcError(RPC_CODE.serverError, `the main node answered ${method} with something else`);
     return result;

@@ -248,6 +248,7 @@ export class FakeChain {
       chain: {
         chainId: 270n,
         l1ChainId: 31_337n,
+        genesisEntry: Uint8Array.of(1, 2, 3),
         bridgehub: fromHex('0x8bd76a67b984e8f0b902a82220a90fc45d9738a9'),
         genesis: {
           initialContracts: [[fromHex('0x000000000000000000000000000000000000800f'), Uint8Array.of(0x60, 0x80)]],
@@ -340,7 +341,7 @@ export async function startTestServer(chain: FakeChain, options: Partial<RpcServ
   };
   const server = await startRpcServer({
     backend: chain.backend(),
-    namespaces: ['eth', 'net', 'web3', 'zks', 'txpool'],
+    namespaces: ['eth', 'net', 'web3', 'zks', 'txpool', 'reprise'],
     ethCallGas: 10_000_000n,
     maxBlocksPerFilter: 100_000,
     maxLogsPerResponse: 20_000,

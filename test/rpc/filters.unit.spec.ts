@@ -58,7 +58,7 @@ describe('rpc filters', () => {
 
   async function assertGone(id: string): Promise<void> {
     for (const method of ['eth_getFilterChanges', 'eth_getFilterLogs']) {
-      const { error } = (await test.call(method, id));
+      const { error } = await test.call(method, id);
       assert.deepEqual([error?.code, error?.message], [-32000, 'filter not found'], method);
     }
   }
