@@ -71,7 +71,13 @@ const program = new Command('reprise')
   .version(nodeVersion)
   .showHelpAfterError('(add --help for the commands)');
 
-nodeCommand(program, 'start', 'run a node', (options) => start(options));
+nodeCommand(
+  program,
+  'start',
+  'run a node',
+  (options, _args, { tcp }) => start({ ...options, isFedOverTcp: tcp === true }),
+  [new Option('--tcp', 'with `npm run start:external`: get the blocks over TCP instead of from the log')],
+);
 nodeCommand(program, 'status', 'what the running node says of itself', (options) => status(options));
 nodeCommand(
   program,
