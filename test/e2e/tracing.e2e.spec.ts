@@ -27,6 +27,7 @@ import {
   anAccount,
   anL1Request,
   requestOnL1,
+  rpcBatch,
   rpcFailure,
   viemClients,
   whenFunded,
@@ -279,35 +280,41 @@ describe('tracing', function () {
   });
 
   it('equals anvil on code that fails, and on calls that are borrowed, refused or destroy themselves', async () => {
-    const inner = '73000000000000000000000000000000000000e0aa5a';
-    const programs: Readonly<Record<string, Hex>> = {
-      'invalid opcode': '0xfe',
-      'undefined opcode': '0x0c',
-      'stack underflow': '0x01',
-      'stack overflow': '0x5b600060006000600056',
-      'jump to no destination': '0x600056',
-      'endless loop': '0x5b600056',
-      'return data out of bounds': '0x6001600060003e',
-      'revert with data': '0x60026000fd',
-      'state change in a static call': '0x3615600c57600054600055005b6001600052600060006001600030620186a0fa00',
-      selfdestruct: '0x73000000000000000000000000000000000000e0aaff',
-      'too little balance': '0x600060006000600060ff73000000000000000000000000000000000000e0aa5af100',
-      'too little balance for a creation': '0x600060006008f000',
-      callcode: `0x60006000600060006002${inner}f200`,
-      delegatecall: `0x6000600060006000${inner}f400`,
-      'failing constructor': '0x60006000fd60005260206000f0',
-      log: '0x60006000a0',
-    };
+    /** An account without code, and all gas. */
+    const other = '73000000000000000000000000000000000000e0aa5a';
+    const programs: readonly (readonly [code: Hex, error: string | undefined])[] = [
+      ['0xfe', 'invalid opcode: INVALID'],
+      ['0x0c', 'invalid opcode: opcode 0xc not defined'],
+      ['0x01', 'stack underflow'],
+      ['0x5b600060006000600056', 'stack limit reached 1024 (1023)'],
+      ['0x600056', 'invalid jump destination'],
+      ['0x5b600056', 'out of gas'],
+      ['0x6001600060003e', 'return data out of bounds'],
+      ['0x60026000fd', 'execution reverted'],
+      // Called with data it writes; without, it calls itself with data, and statically.
+      ['0x3615600c57600054600055005b6001600052600060006001600030620186a0fa00', 'write protection'],
+      // CALL and CREATE with more than its balance.
+      [`0x600060006000600060ff${other}f100`, 'insufficient balance for transfer'],
+      ['0x600060006008f000', 'insufficient balance for transfer'],
+      // A constructor that reverts at once: 5f5ffd in the last bytes of a word.
+      ['0x625f5ffd6000526003601d6000f000', 'execution reverted'],
+      [`0x60006000600060006002${other}f200`, undefined],
+      [`0x6000600060006000${other}f400`, undefined],
+      ['0x73000000000000000000000000000000000000e0aaff', undefined],
+      ['0x60006000a0', undefined],
+    ];
     const target = anAccount().address;
-    for (const [name, code] of Object.entries(programs)) {
+    const deepest = (frame: Frame): string | undefined => frame.calls?.map(deepest).find(Boolean) ?? frame.error;
+    for (const [code, error] of programs) {
       await rpc(anvil.url, 'anvil_setCode', [target, code]);
       // Both have the same balance to give away.
       await rpc(anvil.url, 'anvil_setBalance', [target, '0x7']);
       const call = { from: RICH.address, to: target, gas: '0xf4240' };
       const stateOverrides = { [target]: { code, balance: '0x7' } };
-      const other = await rpc<Frame>(anvil.url, 'debug_traceCall', [call, 'latest', WITH_LOG]);
+      const theirs = await rpc<Frame>(anvil.url, 'debug_traceCall', [call, 'latest', WITH_LOG]);
       const mine = await rpc<Frame>(here.url, 'debug_traceCall', [call, 'latest', { ...WITH_LOG, stateOverrides }]);
-      assert.deepEqual(comparable(mine), comparable(other), name);
+      assert.deepEqual(comparable(mine), comparable(theirs), code);
+      assert.equal(deepest(mine), error, code);
     }
   });
 
@@ -486,25 +493,22 @@ describe('tracing', function () {
     assert.equal(code, -32_000);
     assert.match(message, /^execution timeout: the trace did not end within 1 ms/);
 
-    // One runs and four wait: of many, some are told to come again, and all others are answered.
-    const answers = await Promise.all(
-      Array.from({ length: 12 }, () =>
-        rpc(here.url, 'debug_traceCall', [
-          endless,
-          'latest',
-          { ...CALL_TRACER, stateOverrides, timeout: '100ms' },
-        ]).then(
-          () => 'traced',
-          (error: unknown) => (error instanceof Error ? error.message : String(error)),
-        ),
-      ),
-    );
-    const busy = 'Server is busy, try again later: 1 traces run and 4 wait (rpc_max_trace_concurrency)';
-    assert.ok(answers.includes(busy), answers.join('\n'));
-    assert.ok(
-      answers.every((answer) => answer === busy || answer.startsWith('execution timeout')),
-      answers.join('\n'),
-    );
+    // One runs and four wait: of many that come together, some are told to come again, and all others are answered.
+    const options = { ...CALL_TRACER, stateOverrides, timeout: '300ms' };
+    const calls = Array.from({ length: 12 }, () => ({
+      method: 'debug_traceCall',
+      params: [endless, 'latest', options],
+    }));
+    const refusals = (await rpcBatch(here.url, calls)).map(({ error }) => error);
+    const isBusy = refusals.filter((error) => error?.code === -32_009);
+    assert.ok(isBusy.length > 0, JSON.stringify(refusals));
+    for (const error of isBusy) {
+      assert.equal(
+        error?.message,
+        'Server is busy, try again later: 1 traces run and 4 wait (rpc_max_trace_concurrency)',
+      );
+    }
+    assert.ok(refusals.every((error) => error?.code === -32_009 || error?.message.startsWith('execution timeout')));
     // Nothing is stuck.
     assert.equal(
       (await rpc<Frame>(here.url, 'debug_traceCall', [{ to: RECIPIENT }, 'latest', CALL_TRACER]))['type'],
