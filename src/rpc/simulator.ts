@@ -60,6 +60,7 @@ export interface TracedCall {
 
 const MAX_CONCURRENT = 16;
 const MAX_WAITING = 1_000;
+
 /** Hashes of real blocks stay at their numbers when the block's own number changes. */
 function overriddenHashes(context: BlockContext, number: bigint, overrides: BlockOverrides): readonly Bytes[] {
   const { blockHashes } = overrides;

@@ -17,6 +17,7 @@ import type { TracerSpec } from '../../src/vm/tracers/createTracer.ts';
 import { aBlockContext, anAddress, aWord, code, ETHER, from, fromL1, push } from '../support/factories.ts';
 import { TestState } from '../support/testState.ts';
 import { drive, included } from '../vm/harness.ts';
+import { schemaProblems } from './schema.ts';
 
 const ALICE = anAddress(0xa11ce5);
 const COUNTER = anAddress(0xc0);
@@ -165,6 +166,22 @@ describe('traces', () => {
       assert.deepEqual(whole, each);
     });
   }
+
+  it('gives struct logs as the execution-apis want them', async () => {
+    const config = { ...STRUCT_LOG_CONFIG, enableMemory: true, enableReturnData: true };
+    const program = code(push(COUNTER), 0x31, push(0), 0x52, push(7), 0x54, push(3), push(7), 0x55, 0xfe);
+    const stateOverrides = [{ address: ENDLESS, code: program }];
+    for (const request of [
+      ofTransaction(0, STRUCT_LOGS),
+      ofTransaction(2, { name: 'structLogs', config }),
+      ofCall({ to: ENDLESS, stateOverrides }, { name: 'structLogs', config }),
+    ]) {
+      const result: unknown = JSON.parse(await someTraces().trace(request));
+      assert.deepEqual(schemaProblems(result, 'OpcodeTransactionTrace'), []);
+    }
+    for (const each of JSON.parse(await someTraces().trace(ofBlock(STRUCT_LOGS))) as unknown[])
+      assert.deepEqual(schemaProblems(each, 'OpcodeBlockTransactionTrace'), []);
+  });
 
   it('traces calls, with overrides, and says why one is not valid', async () => {
     const traces = someTraces();

@@ -1,4 +1,7 @@
-/** Struct logs: one entry for every opcode, the tracer of a request that names none (spec: rpc 12). */
+/**
+ * Struct logs: one entry for every opcode, the tracer of a request that names none (spec: rpc 12), in the form of the
+ * execution-apis: words with 0x and of full length in memory and storage, quantities on the stack.
+ */
 import { asBuffer, bytesKey, EMPTY_BYTES, toHex } from '../../common/bytes.ts';
 import type { Bytes } from '../../common/bytes.ts';
 import { OPCODE_GAS, opcodeName } from '../opcodes.ts';
@@ -30,7 +33,7 @@ interface Pending {
 const SLOAD = 0x54;
 const SSTORE = 0x55;
 const WORD_BYTES = 32;
-const MEMORY_WORD_CHARACTERS = 67;
+const MEMORY_WORD_CHARACTERS = 69;
 const REVERTED = 'execution reverted';
 /** An entry with three items on its stack, about. */
 const STEP_WORK = 40;
@@ -126,7 +129,8 @@ export class StructLogTracer implements TransactionTracer {
     this.#pending = undefined;
     const errorText = error === undefined ? '' : `,"error":${JSON.stringify(error)}`;
     const storage = opcode === SLOAD || opcode === SSTORE ? this.#storageText(self) : '';
-    const end = `${gasCost},"depth":${depth}${errorText}`;
+    // This chain gives no refunds.
+    const end = `${gasCost},"depth":${depth},"refund":0${errorText}`;
     this.#count(head.length + end.length + storage.length + 2);
     this.#entries.push(`${head}${end}${tail}${storage}}`);
   }
@@ -147,17 +151,17 @@ export class StructLogTracer implements TransactionTracer {
   }
 
   #memory({ memory }: TracedStep): string {
-    if (!this.#config.enableMemory || memory.length === 0) return '';
+    if (!this.#config.enableMemory) return '';
     this.#count((memory.length / WORD_BYTES) * MEMORY_WORD_CHARACTERS);
     const words: string[] = [];
     const buffer = asBuffer(memory);
     for (let at = 0; at < memory.length; at += WORD_BYTES)
-      words.push(`"${buffer.toString('hex', at, at + WORD_BYTES)}"`);
+      words.push(`"0x${buffer.toString('hex', at, at + WORD_BYTES)}"`);
     return `,"memory":[${words.join(',')}]`;
   }
 
   #returnData({ returnData }: TracedStep): string {
-    if (!this.#config.enableReturnData || returnData.length === 0) return '';
+    if (!this.#config.enableReturnData) return '';
     this.#count(2 * returnData.length);
     return `,"returnData":"${toHex(returnData)}"`;
   }
@@ -179,5 +183,5 @@ export class StructLogTracer implements TransactionTracer {
 }
 
 function wordText(word: bigint): string {
-  return word.toString(16).padStart(2 * WORD_BYTES, '0');
+  return `0x${word.toString(16).padStart(2 * WORD_BYTES, '0')}`;
 }

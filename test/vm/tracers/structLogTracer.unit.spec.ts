@@ -20,6 +20,7 @@ interface StructLog {
   readonly gas: number;
   readonly gasCost: number;
   readonly depth: number;
+  readonly refund?: number;
   readonly error?: string;
   readonly stack?: readonly string[];
   readonly memory?: readonly string[];
@@ -51,7 +52,7 @@ const run = (state: TestState, config: Partial<StructLogConfig> = {}): Traced =>
   traceOne(spec(config), state, sendered);
 const logsOf = (traced: Traced): readonly StructLog[] => (traced.result as StructLogs).structLogs; // its JSON
 
-const word = (value: number): string => toHex(aWord(value)).slice(2);
+const word = (value: number): string => toHex(aWord(value));
 
 describe('struct logs', () => {
   it('show every opcode with the gas and the stack before it', () => {
@@ -62,6 +63,7 @@ describe('struct logs', () => {
       gas: START - spent,
       gasCost,
       depth: 1,
+      refund: 0,
       stack,
     });
     assert.deepEqual(result, {
@@ -101,16 +103,16 @@ describe('struct logs', () => {
     ]); // prettier-ignore
     const returned = toHex(aWord(5));
     assert.deepEqual(shown.slice(6), [
-      [1, 'STATICCALL', undefined, undefined, undefined],
-      [2, 'PUSH1', undefined, undefined, undefined],
-      [2, 'PUSH1', undefined, undefined, undefined],
-      [2, 'MSTORE', undefined, undefined, undefined],
-      [2, 'PUSH1', undefined, [word(5)], undefined],
-      [2, 'PUSH1', undefined, [word(5)], undefined],
-      [2, 'RETURN', undefined, [word(5)], undefined],
-      [1, 'PUSH1', undefined, undefined, returned],
-      [1, 'PUSH1', undefined, undefined, returned],
-      [1, 'MSTORE', undefined, undefined, returned],
+      [1, 'STATICCALL', undefined, [], '0x'],
+      [2, 'PUSH1', undefined, [], '0x'],
+      [2, 'PUSH1', undefined, [], '0x'],
+      [2, 'MSTORE', undefined, [], '0x'],
+      [2, 'PUSH1', undefined, [word(5)], '0x'],
+      [2, 'PUSH1', undefined, [word(5)], '0x'],
+      [2, 'RETURN', undefined, [word(5)], '0x'],
+      [1, 'PUSH1', undefined, [], returned],
+      [1, 'PUSH1', undefined, [], returned],
+      [1, 'MSTORE', undefined, [], returned],
       [1, 'STOP', undefined, [word(9)], returned],
     ]);
   });
