@@ -119,6 +119,23 @@ nodeCommand(
 nodeCommand(program, 'reset', 'delete the data of the development nodes', async (options) =>
   (await import('./commands/reset.ts')).reset(options),
 );
+program
+  .command('execute <files...>')
+  .description('run blocks from JSON files that hold state, context and transactions (docs/execute.md)')
+  .action(async (files: string[]) => {
+    process.exitCode = await (await import('./commands/execute.ts')).execute(files);
+  });
+nodeCommand(
+  program,
+  'query [sql]',
+  'ask the analytics database, while the node runs or not; questions only read',
+  async (options, [sql], { list, named }) =>
+    (await import('./commands/query.ts')).query(options, sql, {
+      list: list === true,
+      named: typeof named === 'string' ? named : undefined,
+    }),
+  [new Option('--list', 'the questions that have a name'), new Option('--named <name>', 'ask one of them')],
+);
 nodeCommand(
   program,
   'deposit',

@@ -6,7 +6,7 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import type { Bytes } from './common/bytes.ts';
 import { systemRandom } from './common/clock.ts';
 import { type Config, exportConfig } from './common/config.ts';
-import { NodeError } from './common/errors.ts';
+import { NodeError, errorText } from './common/errors.ts';
 import type { Logger } from './common/logger.ts';
 import { type Metrics, createMetrics, renderMetrics, startMetricsServer } from './common/metrics.ts';
 import type { Shutdown } from './common/shutdown.ts';
@@ -17,17 +17,20 @@ import { decodeEntry } from './log/entryCodec.ts';
 import type { Finality } from './log/settlementFold.ts';
 import type { SealedOpenBatch } from './producers/batcher.ts';
 import {
+  AcceptedTimes,
   l1Metrics,
   recordAccepted,
+  recordAnalytics,
   recordApplied,
   recordBatchSent,
+  recordInserted,
   recordL1,
   recordProjectionState,
   recordSettlement,
   recordStatus,
   rpcMetrics,
 } from './nodeMetrics.ts';
-import { enabledProjections } from './projections/index.ts';
+import { analytics, enabledProjections, isOptional } from './projections/index.ts';
 import type { BatchesReader } from './projections/batchesReader.ts';
 import type { MerkleTreeReader } from './projections/merkleTreeReader.ts';
 import type { RepositoriesReader } from './projections/repositoriesReader.ts';
@@ -35,6 +38,7 @@ import type { RpcBackend } from './rpc/backend.ts';
 import { RPC_CODE, RpcError } from './rpc/errors.ts';
 import { startRpcServer } from './rpc/server.ts';
 import type { SimulatorOptions } from './rpc/simulator.ts';
+import type { TracesOptions } from './rpc/traces.ts';
 import { type NodeStatus, startStatusServer } from './rpc/status.ts';
 import type { AcceptedBlock, ChainStatus } from './workers/chain.ts';
 import { configuredBaseFee, configuredChainId } from './workers/chainSettings.ts';
@@ -62,6 +66,7 @@ const THREAD_START_LIMIT_MS = 5_000;
 const GENESIS_SCHEMA = 1;
 /** Those that RPC reads: `latest` waits for them alone. */
 const RPC_PROJECTIONS = ['repositories'] as const;
+const ANALYTICS = analytics.name;
 
 export interface RunningNode {
   readonly chainId: bigint;
@@ -119,6 +124,10 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
       view.stoppedReading(error);
       // An exit while a thread evaluates its modules crashes V8: the exit code would be lost.
       void settledWithin(starting, THREAD_START_LIMIT_MS).then(() => shutdown.end(error));
+    },
+    (error) => {
+      view.projection(ANALYTICS, { state: 'failed', problem: errorText(error) });
+      logger.error({ err: error }, 'analytics has ended; the node goes on without it until its next start');
     },
   );
   starting.push(threads.started);
@@ -227,6 +236,13 @@ async function openL1({
   });
 }
 
+interface KnownProjection {
+  readonly height: number;
+  readonly state: NodeStatus['projections'][number]['state'];
+  /** The newest. */
+  readonly problem: string | undefined;
+}
+
 /** What the main thread knows of the others, pushed by them: nothing here is asked for by a request. */
 class NodeView {
   chain: ChainStatus | undefined;
@@ -238,7 +254,9 @@ class NodeView {
   readonly #config: Config;
   readonly #chainId: bigint;
   readonly #nodeVersion: string;
-  readonly #projections = new Map<string, { height: number; state: NodeStatus['projections'][number]['state'] }>();
+  readonly #projections = new Map<string, KnownProjection>();
+  /** Nothing waits for these. */
+  readonly #optional = new Set<string>();
   readonly #caughtUp = Promise.withResolvers<void>();
   #logHead = -1;
   #transactions = 0;
@@ -250,7 +268,10 @@ class NodeView {
     this.#config = config;
     this.#chainId = chainId;
     this.#nodeVersion = nodeVersion;
-    for (const { name } of enabledProjections(config)) this.projection(name, {});
+    for (const each of enabledProjections(config)) {
+      if (isOptional(each)) this.#optional.add(each.name);
+      this.projection(each.name, {});
+    }
   }
 
   get whenCaughtUp(): Promise<void> {
@@ -279,9 +300,9 @@ class NodeView {
     this.#logHead = Math.max(this.#logHead, height);
   }
 
-  projection(name: string, change: { height?: number; state?: NodeStatus['projections'][number]['state'] }): void {
-    const known = this.#projections.get(name) ?? { height: -1, state: 'catching_up' as const };
-    this.#projections.set(name, { height: change.height ?? known.height, state: change.state ?? known.state });
+  projection(name: string, change: Partial<KnownProjection>): void {
+    const known = this.#projections.get(name) ?? { height: -1, state: 'catching_up' as const, problem: undefined };
+    this.#projections.set(name, { ...known, ...change });
     this.#checkCaughtUp();
   }
 
@@ -310,11 +331,14 @@ class NodeView {
       hasCaughtUp: this.#hasCaughtUp && this.genesis !== undefined,
       projections: [
         { name: 'state', height: this.logHead, lagBlocks: 0, state: this.#hasCaughtUp ? 'live' : 'catching_up' },
-        ...[...this.#projections].map(([name, { height, state }]) => ({
+        ...[...this.#projections].map(([name, { height, state, problem }]) => ({
           name,
           height,
           state,
           lagBlocks: Math.max(0, this.#logHead - height),
+          ...(this.#optional.has(name) && { optional: true }),
+          // What stopped it; over as soon as it goes on.
+          ...((state === 'paused' || state === 'failed') && problem !== undefined && { problem }),
         })),
       ],
       safe: this.safe(),
@@ -369,7 +393,9 @@ class NodeView {
   #checkCaughtUp(): void {
     // A new chain gets its first block, with the genesis upgrade, from its main node at once.
     const wanted = this.#config.nodeRole === 'main' ? Math.max(1, this.#logHead) : this.#logHead;
-    const isCurrent = [...this.#projections.values()].every(({ height }) => height >= wanted);
+    const isCurrent = [...this.#projections].every(
+      ([name, { height }]) => height >= wanted || this.#optional.has(name),
+    );
     if (this.#hasCaughtUp && this.#projections.size > 0 && isCurrent) this.#caughtUp.resolve();
   }
 }
@@ -401,11 +427,13 @@ interface ThreadIdentity {
 function startThreads(
   { config, nodeVersion, nodeId, bootId, chainAddress }: ThreadIdentity,
   onFailure: (error: unknown) => void,
+  onAnalyticsFailure: (error: unknown) => void,
 ): Threads {
   const portable = exportConfig(config);
   const projectionsChannel = new MessageChannel();
   const treeChannel = config.projectionMerkleTreeEnabled ? new MessageChannel() : undefined;
   const rpcChannel = new MessageChannel();
+  const analyticsChannel = config.analyticsEnabled ? new MessageChannel() : undefined;
   const workers: Worker[] = [];
   const readies: Promise<void>[] = [];
   let isEnding = false;
@@ -415,6 +443,7 @@ function startThreads(
     file: string,
     workerData: ChainWorkerData | ProjectionsWorkerData | RpcWorkerData,
     ports: readonly MessageChannel['port1'][],
+    onEnd: (error: unknown) => void = onFailure,
   ) => {
     const worker = new Worker(new URL(file, import.meta.url), { workerData, transferList: [...ports], name });
     workers.push(worker);
@@ -424,7 +453,7 @@ function startThreads(
       const failure = error instanceof Error ? error : new Error(String(error));
       port.fail(failure);
       ready.reject(failure);
-      if (!isEnding) onFailure(error);
+      if (!isEnding) onEnd(error);
     };
     // Whoever waits for it hears of it; nobody has to.
     ready.promise.catch(() => undefined);
@@ -451,11 +480,21 @@ function startThreads(
   };
 
   const chainPorts = [projectionsChannel.port1, ...(treeChannel === undefined ? [] : [treeChannel.port1])];
+  const followers = analyticsChannel === undefined ? [] : [analyticsChannel.port1];
   const chain = start(
     'chain',
     './workers/chainWorker.ts',
-    { config: portable, nodeVersion, nodeId, bootId, chainAddress, projections: chainPorts, rpc: rpcChannel.port1 },
-    [...chainPorts, rpcChannel.port1],
+    {
+      config: portable,
+      nodeVersion,
+      nodeId,
+      bootId,
+      chainAddress,
+      projections: chainPorts,
+      followers,
+      rpc: rpcChannel.port1,
+    },
+    [...chainPorts, ...followers, rpcChannel.port1],
   );
   const projections = start(
     'projections',
@@ -466,12 +505,23 @@ function startThreads(
   const tree =
     treeChannel &&
     start('tree', './workers/treeWorker.ts', { config: portable, chain: treeChannel.port2 }, [treeChannel.port2]);
+  const analyticsThread =
+    analyticsChannel &&
+    start(
+      ANALYTICS,
+      './workers/analyticsWorker.ts',
+      { config: portable, chain: analyticsChannel.port2 },
+      [analyticsChannel.port2],
+      onAnalyticsFailure,
+    );
   const rpc = start('rpc', './workers/rpcWorker.ts', { config: portable, chain: rpcChannel.port2 }, [rpcChannel.port2]);
   return {
     chain: chain.port,
     projections: projections.port,
     tree: tree?.port,
-    projectionPorts: [projections.port, ...(tree === undefined ? [] : [tree.port])],
+    projectionPorts: [projections, tree, analyticsThread].flatMap((thread) =>
+      thread === undefined ? [] : [thread.port],
+    ),
     rpc: rpc.port,
     chainReady: chain.ready,
     projectionsReady: Promise.all([projections.ready, tree?.ready]).then(() => undefined),
@@ -505,8 +555,10 @@ function listenToThreads({
   logger: Logger;
 }): void {
   const { chain, projectionPorts, rpc } = threads;
+  const acceptedTimes = new AcceptedTimes();
   chain.on<AcceptedBlock>('accepted', (block) => {
     view.accepted(block);
+    acceptedTimes.accepted(block.height, performance.now());
     recordAccepted(metrics, block);
   });
   chain.on<Bytes>('genesis', (bytes) => {
@@ -548,15 +600,27 @@ function listenToThreads({
     metrics.rpc.evmSeconds.observe({ kind }, seconds);
     if (kind === 'estimate') metrics.rpc.estimateIterations.observe(runs);
   });
-  for (const port of projectionPorts) listenToProjections(port, { view, metrics, logger });
+  rpc.on<number>('tracesRunning', (count) => metrics.rpc.tracesRunning.set(count));
+  rpc.on<Parameters<NonNullable<TracesOptions['onTraced']>>[0]>('traced', ({ tracer, outcome, seconds }) => {
+    metrics.rpc.traces.inc({ tracer, outcome });
+    metrics.rpc.evmSeconds.observe({ kind: 'trace' }, seconds);
+  });
+  for (const port of projectionPorts) listenToProjections(port, { view, metrics, logger, acceptedTimes });
 }
 
 function listenToProjections(
   port: ThreadPort,
-  { view, metrics, logger }: Omit<Parameters<typeof listenToThreads>[0], 'threads'>,
+  {
+    view,
+    metrics,
+    logger,
+    acceptedTimes,
+  }: Omit<Parameters<typeof listenToThreads>[0], 'threads'> & { acceptedTimes: AcceptedTimes },
 ): void {
   port.on<ProjectionsEvents['applied']>('applied', (run) => {
     view.projection(run.projection, { height: run.height });
+    if (run.projection === ANALYTICS)
+      recordAnalytics(metrics, run.height, acceptedTimes.take(run.height, performance.now()));
     recordApplied(metrics, run, view.logHead, Date.now() / 1000);
   });
   port.on<ProjectionsEvents['state']>('state', (state) => {
@@ -566,8 +630,11 @@ function listenToProjections(
   port.on<ProjectionsEvents['progress']>('progress', ({ projection, done, total }) => {
     metrics.projection.rebuildProgress.set({ projection }, total === 0 ? 1 : done / total);
   });
+  port.on<ProjectionsEvents['inserted']>('inserted', (inserted) => recordInserted(metrics, inserted));
   port.on<ProjectionsEvents['problem']>('problem', (problem) => {
     metrics.projection.errors.inc({ projection: problem.projection, kind: problem.kind });
+    if (problem.projection === ANALYTICS) metrics.clickhouse.insertErrors.inc({ kind: problem.code });
+    view.projection(problem.projection, { problem: problem.message });
     logger.warn(problem, 'a projection has a problem');
   });
 }
@@ -617,5 +684,6 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
     blockContext: (height) => stateService.blockContext(height),
     pool: nodeRole === 'main' ? local : forwardingPool(local, generalMainNodeRpcUrl),
     simulate: (call) => threads.rpc.remote<SimulationService>('simulation').simulate(call),
+    trace: (request) => threads.rpc.remote<SimulationService>('simulation').trace(request),
   };
 }

@@ -5,6 +5,7 @@ import type { L1WatcherMetrics } from './producers/l1Watcher.ts';
 import type { RpcMetrics } from './rpc/dispatcher.ts';
 import type { SealedOpenBatch } from './producers/batcher.ts';
 import type { AcceptedBlock, ChainStatus, SettlementStatus } from './workers/chain.ts';
+import type { InsertedRows } from './projections/analyticsStore.ts';
 import type { ProjectionsEvents } from './workers/projectionHost.ts';
 
 export function recordAccepted(metrics: Metrics, block: AcceptedBlock): void {
@@ -122,6 +123,41 @@ export function recordApplied(
   projection.applySeconds.observe({ ...label, stage: 'read' }, run.readSeconds);
   projection.applySeconds.observe({ ...label, stage: 'apply' }, run.applySeconds);
   projection.applySeconds.observe({ ...label, stage: 'write' }, run.writeSeconds);
+}
+
+export function recordInserted({ clickhouse }: Metrics, { table, rows, seconds }: InsertedRows): void {
+  clickhouse.insertedRows.inc({ table }, rows);
+  clickhouse.insertSeconds.observe({ table }, seconds);
+}
+
+const TIMES_KEPT = 10_000;
+
+/** When the newest blocks were accepted, to tell how long another stage takes to have them. */
+export class AcceptedTimes {
+  /** Height -> milliseconds, ascending. */
+  readonly #times = new Map<number, number>();
+
+  accepted(height: number, nowMs: number): void {
+    this.#times.set(height, nowMs);
+    const [oldest] = this.#times.keys();
+    if (this.#times.size > TIMES_KEPT && oldest !== undefined) this.#times.delete(oldest);
+  }
+
+  /** Seconds since each block up to `height` was accepted; each is told once. */
+  take(height: number, nowMs: number): number[] {
+    const seconds: number[] = [];
+    for (const [block, acceptedMs] of this.#times) {
+      if (block > height) break;
+      seconds.push(Math.max(0, nowMs - acceptedMs) / 1000);
+      this.#times.delete(block);
+    }
+    return seconds;
+  }
+}
+
+export function recordAnalytics({ clickhouse, freshness }: Metrics, height: number, seconds: readonly number[]): void {
+  clickhouse.lastBlock.set(height);
+  for (const each of seconds) freshness.acceptedToAnalyticsSeconds.observe(each);
 }
 
 const PROJECTION_STATES = ['catching_up', 'live', 'paused', 'failed', 'rebuilding'] as const;

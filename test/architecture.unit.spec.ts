@@ -57,6 +57,8 @@ const OWNED_PACKAGES: Record<string, readonly string[]> = {
   'rocksdb-native': ['store'],
   koa: ['rpc', 'common'],
   'prom-client': ['common'],
+  '@clickhouse/client': ['projections'],
+  chdb: ['workers'],
 };
 
 /** Pure folders do no I/O and read no clock or environment. */

@@ -16,6 +16,7 @@ import {
 } from './doctorHost.ts';
 import {
   type ClockSample,
+  checkClickHouse,
   checkClock,
   checkL1,
   checkLogReachable,
@@ -71,6 +72,7 @@ async function findingsOf(options: GlobalOptions): Promise<readonly Finding[]> {
     look('port', () => checkPorts(config, isRunning)),
     look('log', () => checkLogReachable(config)),
     look('registry', () => checkRegistry(config, clocks)),
+    look('clickhouse', () => checkClickHouse(config, clocks)),
     look('L1', () => checkL1(config, clocks)),
     look('main node', () => checkMainNode(config, clocks)),
   ]);

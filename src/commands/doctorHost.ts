@@ -11,7 +11,7 @@ import { privateKeyToAddress } from 'viem/accounts';
 import type { Config } from '../common/config.ts';
 import { OPTIONS } from '../common/configTable.ts';
 import { errorText } from '../common/errors.ts';
-import { enabledProjections } from '../projections/index.ts';
+import { enabledProjections, isOptional } from '../projections/index.ts';
 import { STORE_FORMAT, storeFormatOf } from '../store/storeFormat.ts';
 import { CHAIN_STORE_VERSION } from '../workers/chainSettings.ts';
 import { NODE_ID_FILE, parseNodeId } from '../workers/nodeIdentity.ts';
@@ -186,7 +186,9 @@ export function checkStores(config: Config): Finding[] {
   const folder = config.generalRocksDbPath;
   const expected = [
     { name: 'chainStore', version: CHAIN_STORE_VERSION, rebuild: 'state' },
-    ...enabledProjections(config).map(({ name, version }) => ({ name, version, rebuild: name })),
+    ...enabledProjections(config)
+      .filter((projection) => !isOptional(projection))
+      .map(({ name, version }) => ({ name, version, rebuild: name })),
   ];
   const findings = expected.flatMap(({ name, version, rebuild }): Finding[] => {
     const versions = existsSync(join(folder, name))

@@ -100,6 +100,21 @@ export async function checkRegistry(config: Config, clocks: ClockSample[]): Prom
   return ok('registry', `${url} answers`);
 }
 
+export async function checkClickHouse(config: Config, clocks: ClockSample[]): Promise<Finding> {
+  const { analyticsEnabled, clickhouseUrl: url } = config;
+  if (!analyticsEnabled) return ok('clickhouse', 'analytics is off');
+  if (url === undefined) return ok('clickhouse', 'the embedded engine (chdb)');
+  const ask = () => fetch(new URL('/ping', url), { signal: AbortSignal.timeout(REQUEST_LIMIT_MS) });
+  try {
+    const answer = await timed(url, clocks, ask);
+    if (answer.ok) return ok('clickhouse', `${url} answers`);
+    return fail('clickhouse', `${url} answers ${answer.status}`, 'check clickhouse_url');
+  } catch (error) {
+    const advice = 'check clickhouse_url: until it answers analytics waits, and everything else goes on';
+    return warn('clickhouse', `${url} does not answer: ${reasonOf(error)}`, advice);
+  }
+}
+
 export async function checkL1(config: Config, clocks: ClockSample[]): Promise<Finding[]> {
   const { generalL1RpcUrl: url, genesisBridgehubAddress: bridgehub, nodeRole } = config;
   if (url === undefined)

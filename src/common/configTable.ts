@@ -279,7 +279,7 @@ export const OPTIONS = {
   ),
   rpc_max_batch_entries: option(positive, 500, 'calls in one batch request; over it -32010'),
   rpc_call_timeout: option(t.duration({ minMs: 1 }), 10_000, 'limit of a call, an estimate, a trace'),
-  rpc_max_trace_concurrency: option(positive, 8, 'traces at once; more wait, then -32009', later),
+  rpc_max_trace_concurrency: option(positive, 8, 'traces at once; four times as many wait, more are answered -32009'),
   rpc_ws_ping_interval: option(t.duration({ minMs: 1 }), 30_000, 'two missed pongs close a WebSocket', later),
   rpc_send_raw_transaction_sync_timeout: option(
     t.duration({ minMs: 1 }),
@@ -377,13 +377,15 @@ export const OPTIONS = {
   }),
 
   // analytics_*, clickhouse_*
-  analytics_enabled: option(t.boolean, true, 'fill ClickHouse', later),
-  clickhouse_url: optional(http, 'a server; none: the embedded engine', later),
-  clickhouse_database: optional(t.name, 'created if missing', { ...later, defaultText: '`zkos_<chain id>`' }),
-  clickhouse_username: option(t.string, 'default', 'user that writes', later),
-  clickhouse_password: optional(t.secret, 'its password', later),
-  clickhouse_batch_rows: option(positive, 10_000, 'rows of one insert', later),
-  clickhouse_flush_interval: option(t.duration({ minMs: 1 }), 1_000, 'longest wait of a row', later),
+  analytics_enabled: option(t.boolean, true, 'fill ClickHouse; nothing in the node waits for it'),
+  clickhouse_url: optional(http, 'a server; none: the embedded engine (npm package chdb) in a child process'),
+  clickhouse_database: optional(t.name, 'created if missing, and dropped by a rebuild: it belongs to the node', {
+    defaultText: '`zkos_<chain id>`',
+  }),
+  clickhouse_username: option(t.string, 'default', 'user that writes'),
+  clickhouse_password: optional(t.secret, 'its password'),
+  clickhouse_batch_rows: option(positive, 10_000, 'a run of blocks is inserted when it holds so many rows'),
+  clickhouse_flush_interval: option(t.duration({ minMs: 1 }), 1_000, 'or when its first row has waited so long'),
 
   // status_server_*, log_*
   status_server_address: option(t.socket, anyHost(3071), '/health, /ready and /status'),

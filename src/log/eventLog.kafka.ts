@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import type { Admin, Consumer, EachBatchPayload, IHeaders, KafkaMessage, Producer as KafkaProducer } from 'kafkajs';
 import { type Bytes, asBuffer, equalBytes, u32be } from '../common/bytes.ts';
 import { NodeError, assert, errorText } from '../common/errors.ts';
+import { checkDelivered } from './assertions.ts';
 import { type EncodedEntry, entryHash } from './entryCodec.ts';
 import {
   type CaughtUp,
@@ -548,7 +549,7 @@ class KafkaReader {
       await this.#whenRoom(message, payload, isOld);
       if (isOld()) return;
       if (offset < this.#expected) continue;
-      assert(offset === this.#expected, `offset ${offset} was delivered where ${this.#expected} was expected (A9)`);
+      checkDelivered(offset, this.#expected);
       this.#deliver(toLogEntry(message));
       payload.resolveOffset(message.offset);
     }

@@ -6,6 +6,7 @@ import { type Bytes, bytesKey, equalBytes, toHex } from '../common/bytes.ts';
 import { type Clock, type RandomSource, randomFraction } from '../common/clock.ts';
 import { NodeError, assert, errorText } from '../common/errors.ts';
 import type { BlockRecord } from '../protocol/replayRecord.ts';
+import { SentContents, checkFront, checkQueue, checkStep, slotOf } from './assertions.ts';
 import { type ChainFold, type FoldResult, type Software, foldChain } from './chainFold.ts';
 import {
   type BlockEntry,
@@ -25,6 +26,7 @@ import { EMPTY_SETTLEMENT, type SettlementFold, foldSettlement } from './settlem
 /** A block this process sent and has not read back yet. */
 export interface QueuedBlock<T> {
   readonly height: number;
+  readonly parent: Bytes;
   readonly entryHash: Bytes;
   readonly bytes: Bytes;
   readonly payload: T;
@@ -68,6 +70,7 @@ export type SettlementContent = SettlementEntry extends infer Each
 interface QueueItem<T> {
   readonly entryHash: Bytes;
   readonly encoded: EncodedEntry;
+  readonly slot: string;
   /** undefined: a settlement entry. */
   readonly block: QueuedBlock<T> | undefined;
   sentAtMs: number | undefined;
@@ -99,12 +102,15 @@ export class Leadership<T> {
   #settlement: SettlementFold;
   #queuedBlocks = 0;
   #queue: QueueItem<T>[] = [];
+  /** Since when the queue's front is that. */
+  #frontSinceMs = 0;
   /** So many at the queue's front were handed to the producer. */
   #sentCount = 0;
   #isSending = false;
   #isAlive = true;
   #cancelDeadline: (() => void) | undefined;
   #waiting = new Set<() => void>();
+  readonly #sent = new SentContents();
 
   constructor(fold: ChainFold, settlement: SettlementFold, producer: Producer, context: LeadershipContext) {
     assert(fold.claim !== undefined && fold.logId !== undefined, 'a leadership needs an accepted claim (A6)');
@@ -201,16 +207,14 @@ export class Leadership<T> {
     checkEntrySize(encoded);
     const queued: QueuedBlock<T> = {
       height,
+      parent: entry.parent,
       entryHash: entryHash(encoded.schema, encoded.bytes),
       bytes: encoded.bytes,
       payload: block.payload,
     };
-    // The overlay only moves up, so a slot never gets a second content (A5).
-    assert(state.height === height, `height ${height} is appended twice in one epoch (A5)`);
     this.#head = state;
     this.#queuedBlocks += 1;
-    this.#queue.push({ entryHash: queued.entryHash, encoded, block: queued, sentAtMs: undefined });
-    this.#send();
+    this.#enqueue({ entryHash: queued.entryHash, encoded, slot: slotOf(entry), block: queued, sentAtMs: undefined });
     return queued;
   }
 
@@ -245,8 +249,7 @@ export class Leadership<T> {
     checkEntrySize(encoded);
     const hash = entryHash(encoded.schema, encoded.bytes);
     this.#settlement = state;
-    this.#queue.push({ entryHash: hash, encoded, block: undefined, sentAtMs: undefined });
-    this.#send();
+    this.#enqueue({ entryHash: hash, encoded, slot: slotOf(entry), block: undefined, sentAtMs: undefined });
     return hash;
   }
 
@@ -264,17 +267,13 @@ export class Leadership<T> {
   takeFront(hash: Bytes, foldAfter: ChainFold): { block: QueuedBlock<T> | undefined; seconds: number } | undefined {
     const [front] = this.#queue;
     if (front === undefined || !equalBytes(front.entryHash, hash)) return undefined;
+    const { block } = front;
+    if (block !== undefined) checkFront(block, this.#accepted);
     this.#queue.shift();
     this.#sentCount = Math.max(0, this.#sentCount - 1);
+    this.#frontSinceMs = this.#context.clock.now();
     this.#accepted = foldAfter;
-    const { block } = front;
-    if (block !== undefined) {
-      this.#queuedBlocks -= 1;
-      assert(
-        block.height === foldAfter.height,
-        `front of the queue is block ${block.height}, accepted was ${foldAfter.height} (A4)`,
-      );
-    }
+    if (block !== undefined) this.#queuedBlocks -= 1;
     this.#armDeadline();
     this.#wake();
     const now = this.#context.clock.now();
@@ -292,16 +291,25 @@ export class Leadership<T> {
     return { unaccepted, closed: this.#producer.close() };
   }
 
+  #enqueue(item: QueueItem<T>): void {
+    if (this.#queue.length === 0) this.#frontSinceMs = this.#context.clock.now();
+    this.#queue.push(item);
+    this.#send();
+    // While the request before it is not answered: an answer that never comes must not hold up the queue for ever.
+    if (this.#queue.length === 1) this.#armDeadline();
+  }
+
   /** One request at a time; then as many of those queued meanwhile as fit, at least one. */
   #send(): void {
     if (!this.#isAlive || this.#isSending || this.#sentCount >= this.#queue.length) return;
-    assert(this.#queuedBlocks <= this.#context.maxAheadBlocks, `${this.#queuedBlocks} blocks in the queue (A4)`);
+    checkQueue(this.#queuedBlocks, this.#context.maxAheadBlocks);
     const now = this.#context.clock.now();
     const entries: EncodedEntry[] = [];
     let sizeBytes = 0;
     for (const item of this.#queue.slice(this.#sentCount)) {
       sizeBytes += item.encoded.bytes.length;
       if (entries.length > 0 && sizeBytes > SEND_LIMIT_BYTES) break;
+      this.#sent.check(item.slot, item.encoded);
       entries.push(item.encoded);
       item.sentAtMs = now;
     }
@@ -319,14 +327,15 @@ export class Leadership<T> {
     );
   }
 
-  /** Of the queue's front, acknowledged or not. */
+  /** Of the queue's front, acknowledged or not, sent or waiting behind a request that is not answered. */
   #armDeadline(): void {
     this.#cancelDeadline?.();
     this.#cancelDeadline = undefined;
-    const sentAtMs = this.#queue[0]?.sentAtMs;
-    if (sentAtMs === undefined || !this.#isAlive) return;
+    const [front] = this.#queue;
+    if (front === undefined || !this.#isAlive) return;
     const { clock, deadlineMs, onExpired } = this.#context;
-    this.#cancelDeadline = clock.setTimer(sentAtMs + deadlineMs() - clock.now(), () => {
+    const sinceMs = front.sentAtMs ?? this.#frontSinceMs;
+    this.#cancelDeadline = clock.setTimer(sinceMs + deadlineMs() - clock.now(), () => {
       if (this.#isAlive) onExpired();
     });
   }
@@ -780,20 +789,5 @@ export class LeadershipManager<T> {
   #awaitAtClose(closed: Promise<void>): void {
     this.#closing.add(closed);
     void closed.finally(() => this.#closing.delete(closed));
-  }
-}
-
-/** A1, A2: what the fold accepts makes sense. */
-function checkStep(before: ChainFold | undefined, entry: Entry, after: ChainFold): void {
-  if (entry.kind === 'Genesis') return;
-  assert(
-    after.claim !== undefined && equalBytes(entry.claim, after.claim),
-    'an entry was accepted with another claim than the owner (A2)',
-  );
-  if (before === undefined) return;
-  if (entry.kind === 'EpochStarted') {
-    assert(after.epoch === before.epoch + 1n, `epoch ${after.epoch} was accepted after ${before.epoch} (A1)`);
-  } else if (entry.kind === 'Block') {
-    assert(after.height === before.height + 1, `block ${after.height} was accepted after ${before.height} (A1)`);
   }
 }

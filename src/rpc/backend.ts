@@ -4,6 +4,7 @@ import type { BlockContext } from '../protocol/replayRecord.ts';
 import type { BatchesReader } from '../projections/batchesReader.ts';
 import type { MerkleTreeReader } from '../projections/merkleTreeReader.ts';
 import type { RepositoriesReader } from '../projections/repositoriesReader.ts';
+import type { TracerSpec } from '../vm/tracers/createTracer.ts';
 
 /** State after a block; block 0 is genesis. Absent accounts and slots are undefined. */
 export interface StateAtBlock {
@@ -92,6 +93,17 @@ export type SimulationResult =
   | { readonly kind: 'invalid'; readonly error: string; readonly message: string }
   | { readonly kind: 'exceedsAllowance'; readonly gas: bigint };
 
+/** What is traced, and how (spec: rpc 12). */
+export type TraceRequest = {
+  readonly tracer: TracerSpec;
+  /** Asked for; undefined: that of the node, which is also the most. */
+  readonly timeoutMs: number | undefined;
+} & (
+  | { readonly kind: 'transaction'; readonly blockNumber: number; readonly transactionIndex: number }
+  | { readonly kind: 'block'; readonly blockNumber: number }
+  | { readonly kind: 'call'; readonly call: SimulatedCall }
+);
+
 export interface RpcBackend {
   readonly chain: ChainInfo;
   readonly nodeVersion: string;
@@ -116,4 +128,6 @@ export interface RpcBackend {
   readonly pool: Pool;
   /** Runs in the rpc worker; limited by time. Throws NodeError code CALL_TIMEOUT. */
   simulate(call: SimulatedCall): Promise<SimulationResult>;
+  /** Runs in the rpc worker; limited by time, number and length. The JSON text of the result. Errors are for clients. */
+  trace(request: TraceRequest): Promise<string>;
 }

@@ -1,5 +1,6 @@
 /** Which methods there are. */
 import type { MethodHandler, MethodOptions, MethodTable } from './method.ts';
+import { debugMethods } from './methods/debug.ts';
 import { ethMethods } from './methods/eth.ts';
 import { netMethods } from './methods/net.ts';
 import { txpoolMethods } from './methods/txpool.ts';
@@ -16,6 +17,7 @@ export function createMethods(options: MethodOptions): ReadonlyMap<string, Metho
     web3Methods(options),
     zksMethods(options),
     txpoolMethods(options),
+    debugMethods(options),
   ];
   for (const table of tables) {
     for (const [name, handler] of Object.entries(table)) {

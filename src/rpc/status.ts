@@ -12,6 +12,10 @@ export interface ProjectionStatus {
   readonly height: number;
   readonly lagBlocks: number;
   readonly state: ProjectionState;
+  /** Readiness does not wait for it. */
+  readonly optional?: boolean;
+  /** Why it is paused or failed. */
+  readonly problem?: string;
 }
 
 /** Newest batch of each stage; 0: none. */
@@ -71,7 +75,8 @@ export function readinessProblems(status: NodeStatus, options: Omit<StatusOption
   if (options.isTerminating()) problems.push('the node is stopping');
   if (!status.isLogReadable) problems.push(`the log is not readable: ${status.logProblem ?? 'unknown reason'}`);
   else if (!status.hasCaughtUp) problems.push('the end of the log was not reached yet');
-  for (const { name, state, lagBlocks } of status.projections) {
+  for (const { name, state, lagBlocks, optional } of status.projections) {
+    if (optional === true) continue;
     if (state === 'failed' || state === 'rebuilding') problems.push(`projection ${name} is ${state}`);
     if (state === 'paused') problems.push(`projection ${name} is paused: its disk is full`);
     if (lagBlocks > options.maxLagBlocks) {

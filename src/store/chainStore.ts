@@ -209,11 +209,18 @@ export class ChainStore {
     return event;
   }
 
-  async block(height: number): Promise<CanonicalBlock | undefined> {
+  /** The encoded journal entry of a block. */
+  async blockEntry(height: number): Promise<Bytes | undefined> {
     const index = await this.#store.get(chainKey(CHAIN.journalIndex, u64be(height)));
     if (index === undefined) return undefined;
     const bytes = await this.#store.get(chainKey(CHAIN.journal, index));
     if (bytes === undefined) throw journalCorrupt(height, 'its journal entry is missing');
+    return bytes;
+  }
+
+  async block(height: number): Promise<CanonicalBlock | undefined> {
+    const bytes = await this.blockEntry(height);
+    if (bytes === undefined) return undefined;
     const { event } = decodeJournalEntry(bytes);
     if (event.kind !== 'Block' || event.height !== height)
       throw journalCorrupt(height, 'its journal entry is another one');

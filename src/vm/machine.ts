@@ -12,9 +12,10 @@ import type { Charge } from './meter.ts';
 import { memoryGrowthNative } from './nativeCosts.ts';
 import { STACK_LIMBS_MAX } from './opcodes.ts';
 import { StateAccess } from './stateAccess.ts';
+import { StepTracing } from './stepTracing.ts';
 import type { Tracer } from './tracer.ts';
 import { copyWord, LIMBS, readBytes, setBigInt, setNumber, toOffset } from './words.ts';
-import type { Words } from './words.ts';
+import type { WideWords, Words } from './words.ts';
 import type { WorldState } from './worldState.ts';
 
 /** How a top-level frame ended. Gas and native left are in the meter. */
@@ -33,6 +34,9 @@ export const FATAL_RESULT: MachineResult = {
   output: EMPTY_BYTES,
   error: 'out of native resources',
 };
+
+/** `Machine.failure` where a frame meets a byte that is no opcode. */
+export const INVALID_OPCODE = 'invalid opcode';
 
 /** What the environment opcodes answer. */
 export interface Environment {
@@ -71,7 +75,9 @@ export class Machine {
   readonly world: WorldState;
   readonly access: StateAccess;
   readonly meter = new Meter();
-  readonly tracer: Tracer | undefined;
+  tracer: Tracer | undefined;
+  /** Set while the tracer wants every opcode. */
+  steps: StepTracing | undefined;
   readonly environment: Environment;
   /** Words of the environment opcodes, at the places above. */
   readonly constants: Words = new Uint32Array(CONSTANTS);
@@ -79,7 +85,9 @@ export class Machine {
   origin!: Account;
   /** Of the running transaction; no transaction of this chain carries blobs. */
   blobHashes: readonly Bytes[] = [];
-  stack: Words = new Uint32Array(INITIAL_STACK + STACK_SLACK);
+  stack: Uint32Array<ArrayBuffer> = new Uint32Array(INITIAL_STACK + STACK_SLACK);
+  /** Of `stack`. */
+  wideStack: WideWords = new BigUint64Array(this.stack.buffer);
   /** Memories of all active frames, one behind the other. */
   memory: Uint8Array<ArrayBuffer> = new Uint8Array(INITIAL_MEMORY);
   /** Of `memory`. */
@@ -100,7 +108,7 @@ export class Machine {
   constructor(options: { world: WorldState; environment: Environment; tracer: Tracer | undefined }) {
     this.world = options.world;
     this.environment = options.environment;
-    this.tracer = options.tracer;
+    this.trace(options.tracer);
     this.access = new StateAccess(this.world, this.meter);
     const { coinbase, timestamp, number, gasLimit, chainId, baseFee, prevRandao, blobBaseFee } = options.environment;
     readBytes(coinbase, 0, 20, this.constants, COINBASE);
@@ -113,6 +121,12 @@ export class Machine {
     setBigInt(this.constants, BLOBBASEFEE, blobBaseFee);
   }
 
+  /** From the next transaction on. */
+  trace(tracer: Tracer | undefined): void {
+    this.tracer = tracer;
+    this.steps = tracer?.step === undefined ? undefined : new StepTracing(this, tracer);
+  }
+
   /** Before the first frame of a transaction. */
   beginTransaction(origin: Account, gasPrice: bigint): void {
     this.origin = origin;
@@ -121,7 +135,7 @@ export class Machine {
     this.outputTotal = 0;
     this.result = undefined;
     if (this.memory.length > MEMORY_KEPT_MAX) this.#useMemory(new Uint8Array(INITIAL_MEMORY));
-    if (this.stack.length > STACK_KEPT_MAX) this.stack = new Uint32Array(INITIAL_STACK + STACK_SLACK);
+    if (this.stack.length > STACK_KEPT_MAX) this.#useStack(new Uint32Array(INITIAL_STACK + STACK_SLACK));
   }
 
   /** Puts a frame on top, the first of a transaction included. */
@@ -132,8 +146,13 @@ export class Machine {
     if (needed > this.stack.length) {
       const grown = new Uint32Array(Math.max(needed, this.stack.length * 2));
       grown.set(this.stack);
-      this.stack = grown;
+      this.#useStack(grown);
     }
+  }
+
+  #useStack(stack: Uint32Array<ArrayBuffer>): void {
+    this.stack = stack;
+    this.wideStack = new BigUint64Array(stack.buffer);
   }
 
   #useMemory(memory: Uint8Array<ArrayBuffer>): void {

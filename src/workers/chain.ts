@@ -3,15 +3,16 @@
  * service is what other threads may ask of it.
  */
 import { type Bytes, equalBytes, isZero, toHex } from '../common/bytes.ts';
-import { type Clock, systemClock, systemRandom } from '../common/clock.ts';
+import { type Clock, type RandomSource, systemClock, systemRandom } from '../common/clock.ts';
 import { NodeError } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { ReplayPipeline } from '../consumers/replayPipeline.ts';
-import type { ChainFold, FoldResult } from '../log/chainFold.ts';
+import type { ChainFold, FoldResult, Software } from '../log/chainFold.ts';
 import type { Entry, GenesisEntry } from '../log/entry.ts';
 import { NEWEST_RULES, NEWEST_SCHEMA } from '../log/entryCodec.ts';
-import type { EventLog } from '../log/eventLog.ts';
+import type { EventLog, LogEntry } from '../log/eventLog.ts';
 import { LeadershipManager } from '../log/leadership.ts';
+import type { decodeEntry } from '../log/entryCodec.ts';
 import { checkLogIdentity, decodeCheckpoint } from '../log/logIdentity.ts';
 import { SealChecker, type SettlementAlarm } from '../consumers/sealChecker.ts';
 import { Batcher, type BatcherSettings, type SealedOpenBatch } from '../producers/batcher.ts';
@@ -71,6 +72,11 @@ export interface ChainDependencies {
   readonly logger: Logger;
   readonly events: ChainEvents;
   readonly clock?: Clock;
+  readonly random?: RandomSource;
+  /** Another age of this software, for simulation. Default: this one. */
+  readonly software?: Software;
+  /** With `software`: its schemas. Default: those of this software. */
+  readonly decode?: typeof decodeEntry;
 }
 
 /** Where settlement stands, whoever asks. */
@@ -87,6 +93,7 @@ export interface SettlementStatus extends Finality {
 /** One accepted block in numbers, for metrics and the status line. */
 export interface AcceptedBlock {
   readonly height: number;
+  readonly blockHash: Bytes;
   readonly journalEnd: number;
   /** Unix seconds. */
   readonly timestamp: bigint;
@@ -115,6 +122,8 @@ export interface ChainEvents {
     kind: string | undefined;
     sizeBytes: number;
   }): void;
+  /** For whoever compares folds: what an entry came to, and the state after it. */
+  folded?(logEntry: LogEntry, result: FoldResult): void;
   executed(source: 'reused' | 'executed', seconds: number): void;
   claim(result: 'accepted' | 'rejected' | 'expired'): void;
   append(result: 'accepted' | 'rejected' | 'failed' | 'expired', seconds: number | undefined): void;
@@ -165,8 +174,8 @@ export class Chain {
   #running: Promise<void> | undefined;
   #isStopping = false;
   #isCaughtUp = false;
-  /** Lowest height over the projections, as they report it. */
-  #projectedHeight = 0;
+  /** Lowest height over the projections, as they report it; undefined: they are still opening their stores. */
+  #projectedHeight: number | undefined;
   #sinceFlush = 0;
   #upgrade: L1Transaction | undefined;
 
@@ -177,7 +186,7 @@ export class Chain {
     this.#cache = new StateCache(store);
     this.#mempool = new Mempool(settings.mempool);
     const { log, l1Source, logger, events } = dependencies;
-    const clock = dependencies.clock ?? systemClock;
+    const { clock = systemClock, random = systemRandom, software = SOFTWARE } = dependencies;
     this.#sequencer = new Sequencer({
       settings: settings.sequencer,
       mempool: this.#mempool,
@@ -189,7 +198,7 @@ export class Chain {
       clock,
       logger,
       metrics: { sealed: (built) => this.#logSealed(built) },
-      mayBuild: () => !this.#isStopping && this.#head().height - this.#projectedHeight <= settings.intakeMaxLagBlocks,
+      mayBuild: () => !this.#isStopping && this.#projectionLag() <= settings.intakeMaxLagBlocks,
       onFatal: (error) => events.fatal(error),
     });
     const { treeAfter } = dependencies;
@@ -220,12 +229,12 @@ export class Chain {
     this.#batcher?.startedAt(store.head?.height ?? 0);
     this.#leadership = new LeadershipManager<BuiltBlock>({
       openProducer: () => log.openProducer(),
-      software: SOFTWARE,
+      software,
       nodeId: settings.nodeId,
       bootId: settings.bootId,
       maxAheadBlocks: settings.maxAheadBlocks,
       clock,
-      random: systemRandom,
+      random,
       mayLead: settings.mayLead,
       hasWork: () => this.#sequencer.hasWork(),
       logEnd: () => log.end(),
@@ -249,7 +258,8 @@ export class Chain {
     });
     this.#pipeline = new ReplayPipeline<BuiltBlock>({
       log,
-      software: SOFTWARE,
+      software,
+      decode: dependencies.decode,
       chainId: settings.sequencer.chainId,
       store,
       cache: this.#cache,
@@ -265,9 +275,10 @@ export class Chain {
         events.settlement('restored', store.journalEnd, finalityOf(state));
       },
       onCaughtUp: (fold) => this.#onCaughtUp(fold),
+      clock,
       logger,
       metrics: {
-        entryRead: (position, result, entry, sizeBytes) => this.#onEntryRead(position, result, entry, sizeBytes),
+        entryRead: (logEntry, result, entry) => this.#onEntryRead(logEntry, result, entry),
         executed: (source, seconds) => events.executed(source, seconds),
       },
     });
@@ -297,7 +308,7 @@ export class Chain {
   async stop(limitMs: number): Promise<void> {
     this.#isStopping = true;
     await this.#sequencer.stop();
-    await this.#leadership.current()?.whenDrained(AbortSignal.timeout(limitMs));
+    await this.#drain(limitMs);
     await this.#leadership.close();
     this.#abort.abort();
     await this.#batcher?.closed();
@@ -306,6 +317,14 @@ export class Chain {
     await this.#dependencies.log.close();
     await this.#store.flush();
     await this.#store.close();
+  }
+
+  async #drain(limitMs: number): Promise<void> {
+    const { clock = systemClock } = this.#dependencies;
+    const limit = new AbortController();
+    const cancel = clock.setTimer(limitMs, () => limit.abort());
+    await this.#leadership.current()?.whenDrained(limit.signal);
+    cancel();
   }
 
   // --- what other threads ask ---
@@ -350,6 +369,15 @@ export class Chain {
   async blockContext(height: number): Promise<BlockContext | undefined> {
     const context = await this.#store.blockContext(height);
     return context === undefined ? undefined : { ...context, coinbase: context.coinbase.slice() };
+  }
+
+  /** A stored block for another thread: its encoded journal entry, and the ring of hashes before it. */
+  async blockEntry(height: number): Promise<{ entry: Bytes; blockHashes: Bytes[] } | undefined> {
+    const entry = height === 0 ? undefined : await this.#store.blockEntry(height);
+    if (entry === undefined) return undefined;
+    const hashes = await this.#store.blockHashesBefore(height);
+    // Copies: a view takes the whole buffer behind it along.
+    return { entry: entry.slice(), blockHashes: hashes.map((hash) => hash.slice()) };
   }
 
   /** Id of the next priority transaction after the stored blocks. */
@@ -431,8 +459,14 @@ export class Chain {
     return head;
   }
 
+  /** Blocks. */
+  #projectionLag(): number {
+    const { height } = this.#head();
+    return height - (this.#projectedHeight ?? height);
+  }
+
   #checkIntake(): void {
-    const lag = this.#head().height - this.#projectedHeight;
+    const lag = this.#projectionLag();
     if (this.#isStopping || lag > this.#settings.intakeMaxLagBlocks) {
       const why = this.#isStopping ? 'the node is stopping' : `projections are ${lag} blocks behind`;
       throw new NodeError('retryable', `transaction intake is closed: ${why}; try again later`, {
@@ -500,6 +534,7 @@ export class Chain {
     this.#batcher?.moved();
     const accepted: AcceptedBlock = {
       height: block.height,
+      blockHash: output.blockHash,
       journalEnd: this.#store.journalEnd,
       timestamp: record.context.timestamp,
       transactions: output.transactions.length,
@@ -537,13 +572,15 @@ export class Chain {
     }
   }
 
-  #onEntryRead(position: number, result: FoldResult, entry: Entry | undefined, sizeBytes: number): void {
-    this.#dependencies.events.entryRead({
-      position,
+  #onEntryRead(logEntry: LogEntry, result: FoldResult, entry: Entry | undefined): void {
+    const { events } = this.#dependencies;
+    events.folded?.(logEntry, result);
+    events.entryRead({
+      position: logEntry.position,
       verdict: result.verdict,
       class: result.rejectedClass,
       kind: entry?.kind,
-      sizeBytes,
+      sizeBytes: logEntry.bytes.length,
     });
   }
 

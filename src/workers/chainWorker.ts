@@ -44,6 +44,7 @@ export interface ChainService {
 export interface StateService {
   readStateAt(keys: readonly MissingKey[], height: number): ReturnType<Chain['readStateAt']>;
   blockContext: Chain['blockContext'];
+  blockEntry: Chain['blockEntry'];
 }
 
 assert(parentPort !== null, 'chainWorker runs as a worker');
@@ -51,6 +52,7 @@ const data = workerData as ChainWorkerData;
 const config = importConfig(data.config);
 const main = new ThreadPort(parentPort);
 const projections = data.projections.map((port) => new ThreadPort(port));
+const journalReaders = [...projections, ...data.followers.map((port) => new ThreadPort(port))];
 const rpc = new ThreadPort(data.rpc);
 const logger = createLogger({
   format: config.logFormat,
@@ -69,16 +71,16 @@ let onGenesis: ((entry: Uint8Array) => void) | undefined;
 
 const events: ChainEvents = {
   accepted(block) {
-    for (const port of projections) port.emit('journalEnd', block.journalEnd);
+    for (const port of journalReaders) port.emit('journalEnd', block.journalEnd);
     main.emit('accepted', block);
   },
   genesis(entry) {
-    for (const port of projections) port.emit('journalEnd', 1);
+    for (const port of journalReaders) port.emit('journalEnd', 1);
     main.emit('genesis', entry);
     onGenesis?.(entry);
   },
   settlement(kind, journalEnd, finality) {
-    for (const port of projections) port.emit('journalEnd', journalEnd);
+    for (const port of journalReaders) port.emit('journalEnd', journalEnd);
     main.emit('settlement', { kind, finality });
   },
   batchSent: (sealed) => main.emit('batchSent', sealed),
@@ -221,18 +223,20 @@ async function start(): Promise<void> {
       journalEnd: () => chain.journalEnd(),
       logId: () => chain.logId(),
     };
-    const projectedHeights = projections.map(() => 0);
+    const projectedHeights = projections.map((): number | undefined => undefined);
+    for (const port of journalReaders) port.serve<JournalService>('journal', journal);
     projections.forEach((port, i) => {
-      port.serve<JournalService>('journal', journal);
       port.on<number>('projectedHeight', (height) => {
         projectedHeights[i] = height;
         if (port === treePort) treeHeight.rise(height);
-        chain.setProjectedHeight(Math.min(...projectedHeights));
+        const known = projectedHeights.filter((each) => each !== undefined);
+        if (known.length === projections.length) chain.setProjectedHeight(Math.min(...known));
       });
     });
     const state = {
       readStateAt: (keys: readonly MissingKey[], height: number) => chain.readStateAt(keys, height),
       blockContext: (height: number) => chain.blockContext(height),
+      blockEntry: (height: number) => chain.blockEntry(height),
     };
     rpc.serve<StateService>('state', state);
     main.serve<StateService>('state', state);
@@ -261,7 +265,7 @@ async function start(): Promise<void> {
         await recovery?.close();
       },
     });
-    for (const port of projections) port.emit('journalEnd', chain.journalEnd());
+    for (const port of journalReaders) port.emit('journalEnd', chain.journalEnd());
     chain.start();
     main.emit('ready', undefined);
   } catch (error) {

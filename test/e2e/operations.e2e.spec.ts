@@ -124,6 +124,7 @@ describe('status, doctor and rebuild', function () {
       'node id',
       'keys',
       'registry',
+      'clickhouse',
       'L1',
       'clock',
     ])

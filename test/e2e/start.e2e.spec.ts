@@ -115,6 +115,15 @@ describe('npm start', function () {
     assert.ok(height >= 3);
   });
 
+  it('says in its status line which batch is sealed', async () => {
+    const line = await until(
+      'the status line',
+      () => /main, leading \| block \d+ \|.*batch (\d+) sealed/.exec(node.output) ?? undefined,
+      60_000,
+    );
+    assert.ok(Number(line[1]) >= 1);
+  });
+
   it('gets a second node beside it that tails its log, with the other profile', async () => {
     const [path, otherPorts] = [temporaryFolder('start-external'), await freeNodePorts()];
     const external = new NodeProcess({

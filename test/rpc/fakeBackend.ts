@@ -20,7 +20,13 @@ import { EMPTY_OMMERS_HASH } from '../../src/protocol/blockHeader.ts';
 import type { BlockContext } from '../../src/protocol/replayRecord.ts';
 import { decodeTransaction } from '../../src/protocol/transactionCodec.ts';
 import { isL1Transaction } from '../../src/protocol/transaction.ts';
-import type { PoolTransaction, RpcBackend, SimulatedCall, SimulationResult } from '../../src/rpc/backend.ts';
+import type {
+  PoolTransaction,
+  RpcBackend,
+  SimulatedCall,
+  SimulationResult,
+  TraceRequest,
+} from '../../src/rpc/backend.ts';
 import type { RpcServer, RpcServerOptions } from '../../src/rpc/server.ts';
 import { startRpcServer } from '../../src/rpc/server.ts';
 
@@ -79,6 +85,8 @@ export class FakeChain {
     gasUsed: 21_000n,
     gas: 22_000n,
   });
+  readonly traceRequests: TraceRequest[] = [];
+  trace: (request: TraceRequest) => Promise<string> = async () => '{"type":"CALL"}';
   pendingNonce = 0n;
 
   constructor() {
@@ -261,6 +269,10 @@ export class FakeChain {
         this.calls.push(call);
         return this.simulate(call);
       },
+      trace: async (request) => {
+        this.traceRequests.push(request);
+        return this.trace(request);
+      },
     };
   }
 }
@@ -293,7 +305,7 @@ export async function startTestServer(chain: FakeChain, options: Partial<RpcServ
   const counted: Counted = { calls: [], batches: [], rejected: [], internalErrors: [] };
   const server = await startRpcServer({
     backend: chain.backend(),
-    namespaces: ['eth', 'net', 'web3', 'zks', 'txpool'],
+    namespaces: ['eth', 'net', 'web3', 'zks', 'txpool', 'debug'],
     ethCallGas: 10_000_000n,
     maxBlocksPerFilter: 100_000,
     maxLogsPerResponse: 20_000,

@@ -127,6 +127,7 @@ export class NodeProcess {
         status_server_address: `127.0.0.1:${ports.status}`,
         general_prometheus_port: String(ports.metrics),
         log_format: 'json',
+        analytics_enabled: 'false', // of a few tests only: its engine is 0.3 GB of memory
         ...this.#options.env,
         ...env,
       },
@@ -228,7 +229,7 @@ export async function runCommand(
   const child = spawn(process.execPath, [join(root, 'src/main.ts'), ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', analytics_enabled: 'false', ...env },
   });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString('utf8')));

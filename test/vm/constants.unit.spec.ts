@@ -1,0 +1,120 @@
+/** Bounds of the rules, one unit on each side: what the tests of the rules themselves do not tell from its neighbours. */
+import assert from 'node:assert/strict';
+import type { Bytes } from '../../src/common/bytes.ts';
+import { nativeBudget, saturate } from '../../src/vm/nativeBudget.ts';
+import { abiLength } from '../../src/vm/l2Transaction.ts';
+import { wouldStopVm } from '../../src/vm/l1Transaction.ts';
+import type { L1TransactionFields } from '../../src/protocol/transactionCodec.ts';
+import { anAddress, anL1Transaction, anL2Transaction, aWord, code, push } from '../support/factories.ts';
+import { aState, runOne } from './harness.ts';
+
+const context = { pubdataPrice: 0n };
+
+/** Native of a call of CONTRACT that fails or not. */
+function nativeOf(program: Bytes, options: Parameters<typeof runOne>[1] = {}): bigint {
+  return runOne(aState(program), { context, ...options }).output.computationalNativeUsed;
+}
+
+describe('bounds of the constants', () => {
+  it('a budget saturates at 64 bits', () => {
+    const max = (1n << 64n) - 1n;
+    assert.equal(saturate(max), max);
+    assert.equal(saturate(max - 1n), max - 1n);
+    assert.equal(saturate(max + 1n), max);
+    const options = { isL1: false, inputLength: 0, perPubdata: 1n } as const;
+    assert.equal(nativeBudget({ ...options, gasLimit: 1n << 40n, perGas: 1n << 24n }).total, max);
+    // Price 0: unlimited, and what is above 2^35 is withheld.
+    const free = nativeBudget({ ...options, gasLimit: 100n, perGas: 0n });
+    assert.deepEqual([free.total, free.withheld, free.start], [0n, max - (1n << 35n), 2 ** 35 - 30_000]);
+  });
+
+  it('memory ends at 2^32 - 32: beyond it growth is not even charged', () => {
+    const gasLimit = (1n << 53n) - 1n;
+    const huge = { gasLimit, context: { ...context, gasLimit, eip1559BaseFee: 1_000n } };
+    const at = (offset: number): bigint => nativeOf(code(push(1), push(offset), 0x53), huge);
+    assert.equal(at(0xffff_ffdf) - at(0xffff_ffe0), 35n + (1n << 32n) - 32n);
+  });
+
+  it('memory of all frames stays below 2^27 bytes, to the byte', () => {
+    const gasLimit = 100_000_000_000n;
+    const huge = { gasLimit, context: { ...context, gasLimit, eip1559BaseFee: 1_000n } };
+    const succeeds = (end: number): boolean => runOne(aState(code(push(1), push(end - 1), 0x53)), huge).output.success;
+    assert.equal(succeeds(2 ** 27 - 32), true);
+    assert.equal(succeeds(2 ** 27 - 31), false);
+  });
+
+  it('a copy is out of gas where its ergs leave 64 bits, fatal below', () => {
+    // Gas is 3 + 3 per word: 2^56 gas from (2^56 - 1) / 3 words on.
+    const words = ((1n << 56n) - 1n) / 3n;
+    const isFatal = (size: bigint): boolean => {
+      const callee = anAddress(0xca11ee);
+      const outer = code(push(0), push(0), push(0), push(0), push(0), push(callee), push(100_000), 0xf1);
+      const state = aState(outer).put(callee, { nonce: 1n, code: code(push(size), push(0), push(0), 0x37) });
+      return !runOne(state, { context }).output.success;
+    };
+    assert.equal(isFatal(32n * (words - 1n)), true);
+    assert.equal(isFatal(32n * (words - 1n) + 1n), false);
+  });
+
+  it('keccak takes a round more from 137 bytes on, blake from 65', () => {
+    const hashed = (size: number): bigint => nativeOf(code(push(size), push(0), 0x20));
+    assert.equal(hashed(137) - hashed(136), 17_500n);
+    assert.equal(hashed(136) - hashed(135), 0n);
+    assert.equal(hashed(273) - hashed(272), 17_500n);
+    // The contract's own code: 49 to 56 bytes with a map of 8 are one round, 57 bytes are 72 in all.
+    const loaded = (size: number): bigint => nativeOf(new Uint8Array(size));
+    assert.equal(loaded(57) - loaded(56), 340n);
+    assert.equal(loaded(56) - loaded(48), 0n);
+    // 64 bytes are 64 + 8, 65 bytes 72 + 16: 88, two rounds both.
+    assert.equal(loaded(65) - loaded(64), 0n);
+    // 112 + 16 = 128 bytes are two, 120 + 16 three.
+    assert.equal(loaded(113) - loaded(112), 340n);
+  });
+
+  it('the ABI form counts every word', () => {
+    // 19 words of head; input, signature of 65 bytes, and three more tails with nothing but their length.
+    const empty = abiLength(anL2Transaction());
+    assert.equal(empty, 32 * (19 + 1 + (1 + 3) + 1 + 1 + 1));
+    const withInput = (size: number): number => abiLength(anL2Transaction({ input: new Uint8Array(size) })) - empty;
+    assert.deepEqual([1, 32, 33].map(withInput), [32, 32, 64]);
+    const slots = [aWord(1), aWord(2)];
+    const one = [{ address: anAddress(1), slots: [] }];
+    // The list's offset and length; per entry its offset, address, offset and length of the keys.
+    assert.equal(abiLength(anL2Transaction({ accessList: one })) - empty, 64 + 32 * 4);
+    assert.equal(abiLength(anL2Transaction({ accessList: [{ address: anAddress(1), slots }] })) - empty, 64 + 32 * 6);
+  });
+
+  it('wouldStopVm: every bound, one below and one above', () => {
+    const stops = (overrides: Partial<L1TransactionFields>, gasLimit = 1n << 55n): boolean =>
+      wouldStopVm({ ...anL1Transaction(), ...overrides }, { gasLimit }) !== undefined;
+    const max256 = (1n << 256n) - 1n;
+    assert.equal(stops({}, (1n << 56n) - 1n), false);
+    assert.equal(stops({}, 1n << 56n), true);
+    const free = { maxFeePerGas: 0n, toMint: max256 };
+    assert.equal(stops({ ...free, gasPerPubdataByteLimit: (1n << 32n) - 1n }), false);
+    assert.equal(stops({ ...free, gasPerPubdataByteLimit: 1n << 32n }), true);
+    const fee = (maxFeePerGas: bigint, gasLimit: bigint): boolean =>
+      stops({ maxFeePerGas, gasLimit, toMint: max256, gasPerPubdataByteLimit: 0n });
+    assert.equal(fee((1n << 128n) - 1n, 1n), false);
+    assert.equal(fee(1n << 128n, 1n), true);
+    const worth = (value: bigint): boolean => stops({ value, maxFeePerGas: 1n, gasLimit: 1n, toMint: max256 });
+    assert.equal(worth(max256 - 1n), false);
+    assert.equal(worth(max256), true);
+    const pubdata = (maxFeePerGas: bigint, gasPerPubdataByteLimit: bigint): boolean =>
+      stops({ maxFeePerGas, gasPerPubdataByteLimit, gasLimit: 1n, toMint: max256 });
+    // ceil(p / 10) x 3 x 88 must fit 64 bits.
+    const most = ((1n << 64n) - 1n) / (3n * 88n);
+    assert.equal(pubdata(10n * most, 3n), false);
+    assert.equal(pubdata(10n * most + 1n, 3n), true);
+  });
+
+  it('more than 2^28 bytes of output, by one byte', () => {
+    const identity = (size: number): Bytes =>
+      code(push(0), push(0), push(size), push(0), push(0), push(anAddress(4)), 0x5a, 0xf1, 0x50);
+    const head = code(push(256), 0x5b);
+    const fills = code(head, identity(1 << 20), push(1), 0x90, 0x03, 0x80, push(head.length - 1), 0x57);
+    const gasLimit = 60_000_000n;
+    assert.equal(runOne(aState(fills), { gasLimit, context }).output.success, true);
+    assert.equal(runOne(aState(code(fills, identity(1))), { gasLimit, context }).output.success, false);
+  });
+});
