@@ -73,7 +73,14 @@ const program = new Command('reprise')
   .version(nodeVersion)
   .showHelpAfterError('(add --help for the commands)');
 
-nodeCommand(program, 'start', 'run a node', async (options) => (await import('./commands/start.ts')).start(options));
+nodeCommand(
+  program,
+  'start',
+  'run a node',
+  async (options, _args, { tcp }) =>
+    (await import('./commands/start.ts')).start({ ...options, isFedOverTcp: tcp === true }),
+  [new Option('--tcp', 'with `npm run start:external`: get the blocks over TCP instead of from the log')],
+);
 nodeCommand(
   program,
   'status',

@@ -16,6 +16,8 @@ import type { L1QueueStatus } from './producers/l1Queue.ts';
 import { decodeEntry } from './log/entryCodec.ts';
 import type { Finality } from './log/settlementFold.ts';
 import type { SealedOpenBatch } from './producers/batcher.ts';
+import { ReplayServer } from './consumers/replayServer.ts';
+import { RisingGate } from './common/gate.ts';
 import {
   AcceptedTimes,
   l1Metrics,
@@ -26,15 +28,17 @@ import {
   recordInserted,
   recordL1,
   recordProjectionState,
+  recordReplayClient,
   recordSettlement,
   recordStatus,
+  replayServerMetrics,
   rpcMetrics,
 } from './nodeMetrics.ts';
 import { analytics, enabledProjections, isOptional } from './projections/index.ts';
 import type { BatchesReader } from './projections/batchesReader.ts';
 import type { MerkleTreeReader } from './projections/merkleTreeReader.ts';
 import type { RepositoriesReader } from './projections/repositoriesReader.ts';
-import type { RpcBackend } from './rpc/backend.ts';
+import type { PendingTransaction, RpcBackend } from './rpc/backend.ts';
 import { RPC_CODE, RpcError } from './rpc/errors.ts';
 import { startRpcServer } from './rpc/server.ts';
 import type { SimulatorOptions } from './rpc/simulator.ts';
@@ -42,7 +46,7 @@ import type { TracesOptions } from './rpc/traces.ts';
 import { type NodeStatus, startStatusServer } from './rpc/status.ts';
 import type { AcceptedBlock, ChainStatus } from './workers/chain.ts';
 import { configuredBaseFee, configuredChainId } from './workers/chainSettings.ts';
-import type { ChainService, StateService } from './workers/chainWorker.ts';
+import type { ChainService, ReplayService, StateService } from './workers/chainWorker.ts';
 import {
   type L1GenesisService,
   type L1QueueService,
@@ -51,7 +55,7 @@ import {
   type L1WatchFrom,
 } from './workers/l1Service.ts';
 import { readNodeId } from './workers/nodeIdentity.ts';
-import { forwardingPool, localPool } from './workers/pools.ts';
+import { PendingListeners, forwardingPool, localPool } from './workers/pools.ts';
 import type { ProjectionsControl, ProjectionsEvents } from './workers/projectionHost.ts';
 import { createRecovery } from './workers/recovery.ts';
 import { remoteState } from './workers/remoteState.ts';
@@ -158,8 +162,9 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
   const sample = setInterval(() => {
     Promise.all([chain.status(), chain.l1Status()]).then(
       ([status, l1Queue]) => {
-        view.chain = status;
+        view.sampled(status);
         view.l1Queue = l1Queue;
+        recordReplayClient(metrics, status.replay);
         recordStatus(metrics, status, Date.now() / 1000);
         recordSettlement(metrics, status.settlement, view.logHead);
         recordL1(metrics, l1Queue);
@@ -169,6 +174,24 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
     );
   }, STATUS_EVERY_MS);
   shutdown.onClose('sampling', () => clearInterval(sample));
+
+  if (config.sequencerBlockReplayServerAddress !== undefined) {
+    const served = threads.chain.remote<ReplayService>('replay');
+    const replay = await ReplayServer.start({
+      ...config.sequencerBlockReplayServerAddress,
+      maxClients: config.sequencerBlockReplayMaxClients,
+      source: {
+        whenAccepted: (height, signal) => view.accepts.whenReached(height, signal),
+        blockContext: (height) => served.blockContext(height),
+        readFromBlock: (height, maxBytes) => served.readFromBlock(height, maxBytes),
+      },
+      nodeVersion,
+      logger: logger.component('replay'),
+      metrics: replayServerMetrics(metrics),
+    });
+    shutdown.onClose('replay server', () => replay.close());
+    view.replayServer = replay;
+  }
 
   let rpcPort = 0;
   if (config.rpcEnabled) {
@@ -198,6 +221,11 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
       maxResponseBytes: config.rpcMaxResponseSizeBytes,
       syncingLagBlocks: config.projectionMaxLagBlocks,
       callTimeoutMs: config.rpcCallTimeoutMs,
+      filterTtlMs: config.rpcStaleFilterTtlMs,
+      maxFilters: config.rpcMaxFilters,
+      pingIntervalMs: config.rpcWsPingIntervalMs,
+      maxSubscriptions: config.rpcWsMaxSubscriptions,
+      maxUnreadBytes: config.rpcWsMaxUnreadBytes,
       metrics: rpcMetrics(metrics),
       onInternalError: (error, method) => logger.error({ err: error, method }, 'an RPC call failed'),
     });
@@ -247,10 +275,14 @@ interface KnownProjection {
 class NodeView {
   chain: ChainStatus | undefined;
   genesis: GenesisEntry | undefined;
+  genesisBytes: Bytes | undefined;
   /** As of the newest accepted settlement entry. */
   finality: Finality | undefined;
   l1: (() => L1ServiceStatus) | undefined;
   l1Queue: L1QueueStatus | undefined;
+  replayServer: ReplayServer | undefined;
+  /** Newest accepted block. */
+  readonly accepts = new RisingGate();
   readonly #config: Config;
   readonly #chainId: bigint;
   readonly #nodeVersion: string;
@@ -258,6 +290,8 @@ class NodeView {
   /** Nothing waits for these. */
   readonly #optional = new Set<string>();
   readonly #caughtUp = Promise.withResolvers<void>();
+  readonly #latestListeners = new Set<() => void>();
+  #latest = 0;
   #logHead = -1;
   #transactions = 0;
   #isLeading = false;
@@ -284,6 +318,7 @@ class NodeView {
 
   accepted(block: AcceptedBlock): void {
     this.#logHead = block.height;
+    this.accepts.rise(block.height);
     this.#transactions += block.transactions;
   }
 
@@ -298,12 +333,30 @@ class NodeView {
 
   headKnown(height: number): void {
     this.#logHead = Math.max(this.#logHead, height);
+    this.accepts.rise(height);
+  }
+
+  sampled(status: ChainStatus): void {
+    this.chain = status;
+    this.#checkCaughtUp();
+  }
+
+  /** The end of the log was reached, and fed over TCP also the head of the node that feeds this one. */
+  get #isCaughtUp(): boolean {
+    if (!this.#hasCaughtUp) return false;
+    return (
+      this.#config.sequencerBlockReplayDownloadAddress === undefined || this.chain?.replay?.hasReachedServer === true
+    );
   }
 
   projection(name: string, change: Partial<KnownProjection>): void {
     const known = this.#projections.get(name) ?? { height: -1, state: 'catching_up' as const, problem: undefined };
     this.#projections.set(name, { ...known, ...change });
     this.#checkCaughtUp();
+    const latest = this.#lowest();
+    if (latest === this.#latest) return;
+    this.#latest = latest;
+    for (const listener of [...this.#latestListeners]) listener();
   }
 
   stoppedReading(error: unknown): void {
@@ -312,6 +365,17 @@ class NodeView {
 
   /** One number: the lowest height over the projections that RPC reads. */
   latest(): number {
+    return this.#latest;
+  }
+
+  /** Calls back each time that `latest` has moved. Returns how to stop. */
+  onLatest(listener: () => void): () => void {
+    const own = (): void => listener();
+    this.#latestListeners.add(own);
+    return () => this.#latestListeners.delete(own);
+  }
+
+  #lowest(): number {
     let lowest = Number.POSITIVE_INFINITY;
     for (const name of RPC_PROJECTIONS) lowest = Math.min(lowest, this.#projections.get(name)?.height ?? Infinity);
     return Number.isFinite(lowest) ? Math.max(0, lowest) : 0;
@@ -328,7 +392,7 @@ class NodeView {
       logHead: this.logHead,
       isLogReadable: this.#problem === undefined,
       logProblem: this.#problem,
-      hasCaughtUp: this.#hasCaughtUp && this.genesis !== undefined,
+      hasCaughtUp: this.#isCaughtUp && this.genesis !== undefined,
       projections: [
         { name: 'state', height: this.logHead, lagBlocks: 0, state: this.#hasCaughtUp ? 'live' : 'catching_up' },
         ...[...this.#projections].map(([name, { height, state, problem }]) => ({
@@ -350,6 +414,8 @@ class NodeView {
       l1Confirmations: l1?.confirmations,
       l1Problem: this.l1Queue?.alarm?.text ?? this.l1?.().problem,
       awaitedPriorityId: this.l1Queue?.awaitedId,
+      replayServer: this.#replayServerStatus(),
+      replayClient: this.#replayClientStatus(),
     };
   }
 
@@ -377,6 +443,19 @@ class NodeView {
     return this.finality?.executedBlock ?? 0;
   }
 
+  #replayServerStatus(): NodeStatus['replayServer'] {
+    if (this.replayServer === undefined) return undefined;
+    const { address, clients } = this.replayServer;
+    return { address: `${address.address}:${address.port}`, clients };
+  }
+
+  #replayClientStatus(): NodeStatus['replayClient'] {
+    const server = this.#config.sequencerBlockReplayDownloadAddress;
+    if (server === undefined) return undefined;
+    const { isConnected = false, problem, received = 0 } = this.chain?.replay ?? {};
+    return { server: `${server.host}:${server.port}`, connected: isConnected, problem, received };
+  }
+
   #batches(): NodeStatus['batches'] {
     const settlement = this.chain?.settlement;
     return {
@@ -396,7 +475,7 @@ class NodeView {
     const isCurrent = [...this.#projections].every(
       ([name, { height }]) => height >= wanted || this.#optional.has(name),
     );
-    if (this.#hasCaughtUp && this.#projections.size > 0 && isCurrent) this.#caughtUp.resolve();
+    if (this.#isCaughtUp && this.#projections.size > 0 && isCurrent) this.#caughtUp.resolve();
   }
 }
 
@@ -564,6 +643,7 @@ function listenToThreads({
   chain.on<Bytes>('genesis', (bytes) => {
     const entry = decodeEntry(GENESIS_SCHEMA, bytes);
     if (entry?.kind === 'Genesis') view.genesis = entry;
+    view.genesisBytes = bytes;
     view.headKnown(0);
   });
   chain.on<{ kind: string; finality: Finality }>('settlement', ({ finality }) => {
@@ -651,17 +731,20 @@ interface BackendParts {
 function createBackend({ config, view, threads, chain, nodeVersion, recover }: BackendParts): RpcBackend {
   const stateService = threads.chain.remote<StateService>('state');
   const { nodeRole, generalMainNodeRpcUrl } = config;
-  const local = localPool(chain, recover);
+  const pending = new PendingListeners();
+  threads.chain.on<PendingTransaction>('pending', (transaction) => pending.publish(transaction));
+  const local = localPool(chain, recover, pending);
   return {
     get chain() {
-      const { genesis } = view;
-      if (genesis === undefined)
+      const { genesis, genesisBytes } = view;
+      if (genesis === undefined || genesisBytes === undefined)
         throw new RpcError(RPC_CODE.serverError, 'the log holds no genesis yet: this node is still starting');
       const { chainId, l1ChainId, bridgehub, genesisInput } = genesis;
       return {
         chainId,
         l1ChainId,
         bridgehub,
+        genesisEntry: genesisBytes,
         genesis: {
           initialContracts: genesisInput.initialContracts.map(({ address, code }) => [address, code] as const),
           additionalStorage: genesisInput.additionalStorage.map(({ key, value }) => [key, value] as const),
@@ -672,6 +755,7 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
     },
     nodeVersion,
     latest: () => view.latest(),
+    onLatest: (listener) => view.onLatest(listener),
     logHead: () => view.logHead,
     safe: () => view.safe(),
     finalized: () => view.finalized(),
@@ -682,7 +766,7 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
     repositories: threads.projections.remote<RepositoriesReader>('repositories'),
     state: remoteState(stateService),
     blockContext: (height) => stateService.blockContext(height),
-    pool: nodeRole === 'main' ? local : forwardingPool(local, generalMainNodeRpcUrl),
+    pool: nodeRole === 'main' ? local : forwardingPool(local, generalMainNodeRpcUrl, recover),
     simulate: (call) => threads.rpc.remote<SimulationService>('simulation').simulate(call),
     trace: (request) => threads.rpc.remote<SimulationService>('simulation').trace(request),
   };

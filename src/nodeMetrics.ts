@@ -1,7 +1,9 @@
 /** What the threads report, as metrics (spec: observability A.3, C.1 to C.5). */
 import type { Metrics } from './common/metrics.ts';
+import type { ReplayServerOptions } from './consumers/replayServer.ts';
 import type { L1QueueStatus } from './producers/l1Queue.ts';
 import type { L1WatcherMetrics } from './producers/l1Watcher.ts';
+import type { ReplayClientStatus } from './producers/replayClient.ts';
 import type { RpcMetrics } from './rpc/dispatcher.ts';
 import type { SealedOpenBatch } from './producers/batcher.ts';
 import type { AcceptedBlock, ChainStatus, SettlementStatus } from './workers/chain.ts';
@@ -49,6 +51,22 @@ export function recordStatus(metrics: Metrics, status: ChainStatus, nowSeconds: 
   sequencer.lastBlockAgeSeconds.set(
     status.lastTimestamp === 0n ? 0 : Math.max(0, nowSeconds - Number(status.lastTimestamp)),
   );
+}
+
+/** Of a node that is fed over TCP. */
+export function recordReplayClient({ replay }: Metrics, status: ReplayClientStatus | undefined): void {
+  if (status === undefined) return;
+  replay.connected.set(status.isConnected ? 1 : 0);
+  replay.connections.set(status.connections);
+  replay.received.set(status.received);
+}
+
+export function replayServerMetrics({ replay }: Metrics): ReplayServerOptions['metrics'] {
+  return {
+    clients: (open) => replay.clients.set(open),
+    sent: () => replay.sent.inc(),
+    refused: () => replay.refused.inc(),
+  };
 }
 
 const SETTLEMENT_ALARMS = ['SEAL_WRONG', 'SEAL_NOT_CHECKED', 'BATCH_NOT_SEALED'] as const;
@@ -181,5 +199,10 @@ export function rpcMetrics(metrics: Metrics): RpcMetrics {
     },
     inFlight: (calls) => rpc.inFlight.set(calls),
     rejected: (reason) => rpc.rejected.inc({ reason }),
+    webSockets: (open) => rpc.webSocketConnections.set(open),
+    subscriptions: (kind, open) => rpc.subscriptions.set({ kind }, open),
+    subscriptionLagged: () => rpc.subscriptionsLagged.inc(),
+    filters: (installed) => rpc.filters.set(installed),
+    filterExpired: () => rpc.filtersExpired.inc(),
   };
 }

@@ -56,6 +56,7 @@ const OWNED_PACKAGES: Record<string, readonly string[]> = {
   avsc: ['log'],
   'rocksdb-native': ['store'],
   koa: ['rpc', 'common'],
+  ws: ['rpc'],
   'prom-client': ['common'],
   '@clickhouse/client': ['projections'],
   chdb: ['workers'],

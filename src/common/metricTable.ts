@@ -136,6 +136,14 @@ export const METRICS = {
     bytes: counter('kafka_bytes_total', 'Bytes fetched'),
     brokerUp: gauge('kafka_broker_up', '1: the broker answers', ['broker']),
   },
+  replay: {
+    clients: gauge('replay_server_clients', 'Nodes that are served over TCP'),
+    sent: counter('replay_server_blocks_total', 'Blocks sent to them'),
+    refused: counter('replay_server_refused_total', 'Connections above the limit'),
+    connected: gauge('replay_client_connected', '1: the replay server that feeds this node is connected'),
+    connections: gauge('replay_client_connections', 'Connections to it since the start'),
+    received: gauge('replay_client_blocks', 'Blocks received from it since the start'),
+  },
   freshness: {
     submitToBlockSeconds: histogram(
       'tx_submit_to_block_seconds',

@@ -14,7 +14,7 @@ const WAIT_MAX_MS = 32_000;
 
 export interface GenesisOfferOptions {
   readonly log: Pick<EventLog, 'openProducer'>;
-  readonly genesis: () => GenesisEntry | Promise<GenesisEntry>;
+  readonly genesis: (signal: AbortSignal) => GenesisEntry | Promise<GenesisEntry>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Fires when the log has a Genesis, or the node stops. */
@@ -23,7 +23,7 @@ export interface GenesisOfferOptions {
 
 /** Until the signal. Throws what makes the Genesis, and errors of the append that no retry cures. */
 export async function offerGenesis({ log, genesis, clock, logger, signal }: GenesisOfferOptions): Promise<void> {
-  const encoded = encodeEntry(await genesis());
+  const encoded = encodeEntry(await genesis(signal));
   for (let waitMs = FIRST_WAIT_MS; !signal.aborted; waitMs = Math.min(WAIT_MAX_MS, 2 * waitMs)) {
     const producer = log.openProducer();
     // An acknowledgement ends no wait; an error that no retry cures does.

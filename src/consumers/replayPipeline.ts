@@ -2,7 +2,7 @@
  * Everything that makes a block canonical, in one thread and in order: follow the log, fold, execute (or reuse what this
  * process built), write the chain store once, publish (design.md 5 step 4). Nothing is published that was not read back.
  */
-import { type Bytes, equalBytes, toHex } from '../common/bytes.ts';
+import { type Bytes, toHex } from '../common/bytes.ts';
 import type { Clock } from '../common/clock.ts';
 import { NodeError, assert } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
@@ -53,11 +53,12 @@ export interface ReplayPipelineOptions<Built extends ExecutedBlock> {
   readonly chainId: bigint;
   readonly store: ChainStore;
   readonly cache: StateCache;
-  readonly leadership: LeadershipManager<Built>;
+  /** A block without a payload is executed when it is read back. */
+  readonly leadership: LeadershipManager<Built | undefined>;
   /** Senders of signed transactions, in order. Throws when a signature is not valid. */
   readonly recoverSenders: (raws: readonly Bytes[]) => Promise<readonly Bytes[]>;
-  /** Main node: the Genesis to append when the log holds none. External node: undefined. */
-  readonly genesis: (() => GenesisEntry | Promise<GenesisEntry>) | undefined;
+  /** Who writes this log: the Genesis to append when it holds none. Who only follows: undefined. */
+  readonly genesis: ((signal: AbortSignal) => GenesisEntry | Promise<GenesisEntry>) | undefined;
   /** Before a block that this process did not build is executed. Throws what stops the node. */
   readonly checkBlock?:
     ((transactions: readonly SenderedTransaction[], signal: AbortSignal) => Promise<void>) | undefined;
@@ -191,8 +192,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
       hash: entryHash(logEntry.schema, logEntry.bytes),
       transactions: undefined,
     };
-    const ownClaim = this.#options.leadership.current()?.claim;
-    if (entry?.kind === 'Block' && (ownClaim === undefined || !equalBytes(ownClaim, entry.claim))) {
+    if (entry?.kind === 'Block' && this.#options.leadership.current()?.hasPayload(prepared.hash) !== true) {
       prepared.transactions = this.#senderedTransactions(entry);
       prepared.transactions.catch(() => undefined);
     }

@@ -263,6 +263,11 @@ export class Leadership<T> {
     return this.#queue.some((item) => equalBytes(item.entryHash, hash));
   }
 
+  /** This process built the block of that entry: nothing of it has to be prepared when it is read back. */
+  hasPayload(hash: Bytes): boolean {
+    return this.#queue.some(({ entryHash: own, block }) => block?.payload !== undefined && equalBytes(own, hash));
+  }
+
   /** For the manager: takes the queue's front off if this accepted entry is it, byte for byte. */
   takeFront(hash: Bytes, foldAfter: ChainFold): { block: QueuedBlock<T> | undefined; seconds: number } | undefined {
     const [front] = this.#queue;

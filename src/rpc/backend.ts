@@ -19,6 +19,10 @@ export interface PoolTransaction {
   readonly sender: Bytes;
 }
 
+export interface PendingTransaction extends PoolTransaction {
+  readonly hash: Bytes;
+}
+
 export interface Pool {
   /** Decodes, recovers, validates, inserts (an external node forwards). Returns the hash. Throws SubmissionError (rpc/errors.ts). */
   submit(raw: Bytes): Promise<Bytes>;
@@ -27,12 +31,19 @@ export interface Pool {
   /** 1 + the highest consecutive nonce of the pool, or the account nonce. May include blocks that are not accepted yet. */
   pendingNonce(address: Bytes): Promise<bigint>;
   status(): Promise<{ readonly pending: number; readonly queued: number }>;
+  /**
+   * Every transaction that becomes executable here from now on. An external node has no pool of its own: there, every
+   * one that was submitted through it and that the main node took. Once it resolves none is missed; returns how to stop.
+   */
+  watchPending(listener: (transaction: PendingTransaction) => void): Promise<() => void>;
 }
 
 export interface ChainInfo {
   readonly chainId: bigint;
   readonly l1ChainId: bigint;
   readonly bridgehub: Bytes;
+  /** As it is encoded in the log. */
+  readonly genesisEntry: Bytes;
   readonly genesis: {
     readonly initialContracts: readonly (readonly [address: Bytes, code: Bytes])[];
     readonly additionalStorage: readonly (readonly [flatKey: Bytes, value: Bytes])[];
@@ -109,6 +120,8 @@ export interface RpcBackend {
   readonly nodeVersion: string;
   /** `latest`: the lowest height over the projections that RPC reads. Synchronous: pushed by the projections. */
   latest(): number;
+  /** Calls back each time that `latest` has moved. Returns how to stop. */
+  onLatest(listener: () => void): () => void;
   /** Last accepted block of the log that this node knows of. */
   logHead(): number;
   /** Last block of the newest batch that L1 holds, and of the newest that L1 has executed; 0: none. Pushed by the chain. */

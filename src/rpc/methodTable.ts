@@ -3,6 +3,7 @@ import type { MethodHandler, MethodOptions, MethodTable } from './method.ts';
 import { debugMethods } from './methods/debug.ts';
 import { ethMethods } from './methods/eth.ts';
 import { netMethods } from './methods/net.ts';
+import { repriseMethods } from './methods/reprise.ts';
 import { txpoolMethods } from './methods/txpool.ts';
 import { web3Methods } from './methods/web3.ts';
 import { zksMethods } from './methods/zks.ts';
@@ -18,6 +19,7 @@ export function createMethods(options: MethodOptions): ReadonlyMap<string, Metho
     zksMethods(options),
     txpoolMethods(options),
     debugMethods(options),
+    repriseMethods(options),
   ];
   for (const table of tables) {
     for (const [name, handler] of Object.entries(table)) {

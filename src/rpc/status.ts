@@ -60,6 +60,18 @@ export interface NodeStatus {
   readonly l1Problem?: string | undefined;
   /** A block of the log waits until L1 is read up to this request. */
   readonly awaitedPriorityId?: bigint | undefined;
+  /** Undefined: this node does not serve blocks over TCP. */
+  readonly replayServer?: { readonly address: string; readonly clients: number } | undefined;
+  /** Undefined: this node is not fed over TCP. */
+  readonly replayClient?: ReplayFeedStatus | undefined;
+}
+
+export interface ReplayFeedStatus {
+  readonly server: string;
+  readonly connected: boolean;
+  /** Why nothing comes. */
+  readonly problem: string | undefined;
+  readonly received: number;
 }
 
 export interface StatusOptions {
@@ -117,6 +129,12 @@ function statusBody(status: NodeStatus): object {
     l1Confirmations: status.l1Confirmations,
     l1Problem: status.l1Problem,
     priorityTransactions: priorityTransactionsText(status),
+    settlement:
+      status.replayClient === undefined
+        ? undefined
+        : 'not carried over TCP: no batches here, safe and finalized stay 0',
+    replayServer: status.replayServer,
+    replayClient: status.replayClient,
   };
 }
 

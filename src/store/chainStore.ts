@@ -51,6 +51,9 @@ const META_GENESIS = new TextEncoder().encode('genesis');
 const META_JOURNAL_END = new TextEncoder().encode('journalEnd');
 export const CHECKPOINT_KEY = chainKey(CHAIN.meta, META_CHECKPOINT);
 
+/** Journal entries of one read, when no other number is asked for. */
+const READ_ENTRIES = 256;
+
 export class ChainStore {
   readonly #store: KeyValueStore;
   #journalEnd = 0;
@@ -196,6 +199,13 @@ export class ChainStore {
       if (bytes >= maxBytes) break;
     }
     return entries;
+  }
+
+  /** As `readJournal`, from an accepted block on. */
+  async readJournalFromBlock(height: number, maxBytes: number): Promise<Bytes[]> {
+    const index = await this.#store.get(chainKey(CHAIN.journalIndex, u64be(height)));
+    if (index === undefined) throw journalCorrupt(height, 'its place in the journal is missing');
+    return this.readJournal(Number(readU64be(index)), READ_ENTRIES, maxBytes);
   }
 
   /** The accepted seal of a batch. */

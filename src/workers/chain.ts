@@ -18,6 +18,8 @@ import { SealChecker, type SettlementAlarm } from '../consumers/sealChecker.ts';
 import { Batcher, type BatcherSettings, type SealedOpenBatch } from '../producers/batcher.ts';
 import type { L1Source } from '../producers/l1Source.ts';
 import { Mempool, type MempoolOptions } from '../producers/mempool.ts';
+import type { BlockProducer, SentBlock } from '../producers/blockProducer.ts';
+import { ReplayClient, type ReplayClientOptions, type ReplayClientStatus } from '../producers/replayClient.ts';
 import { type BuiltBlock, Sequencer, type SequencerSettings } from '../producers/sequencer.ts';
 import { ACCOUNT_RECORD_LENGTH, decodeAccountRecord } from '../protocol/accountRecord.ts';
 import { genesisContext } from '../protocol/genesis.ts';
@@ -36,6 +38,7 @@ import { BatchAssembly } from '../store/batchAssembly.ts';
 import type { CanonicalBlock, SettlementEvent } from '../store/journal.ts';
 import { StateCache } from '../store/stateCache.ts';
 import type { KeyValueStore } from '../store/keyValueStore.ts';
+import type { PendingTransaction } from '../rpc/backend.ts';
 import { ABSENT, type MissingKey } from '../vm/loadedState.ts';
 
 /** Newest schema and rules this software knows. */
@@ -60,8 +63,10 @@ export interface ChainDependencies {
   readonly log: EventLog;
   readonly store: KeyValueStore;
   readonly l1Source: L1Source;
-  /** Main node: what to append to an empty log. */
-  readonly genesis: (() => GenesisEntry | Promise<GenesisEntry>) | undefined;
+  /** Who writes the log: what to append to an empty one. */
+  readonly genesis: ((signal: AbortSignal) => GenesisEntry | Promise<GenesisEntry>) | undefined;
+  /** Fed over TCP: what follows the other node, instead of a sequencer. */
+  readonly replayFrom?: Pick<ReplayClientOptions, 'host' | 'port' | 'serverHead'> | undefined;
   /** External node: compares priority transactions with L1. */
   readonly checkBlock?:
     ((transactions: readonly SenderedTransaction[], signal: AbortSignal) => Promise<void>) | undefined;
@@ -131,6 +136,8 @@ export interface ChainEvents {
   genesis(entry: Bytes): void;
   /** A settlement entry was accepted, and the journal ends there now; or the fold was restored at start. */
   settlement(kind: SettlementEvent['kind'] | 'restored', journalEnd: number, finality: Finality): void;
+  /** A transaction became executable; only while asked for with `announcePending`. */
+  pending(transaction: PendingTransaction): void;
   /** This process sent a seal. */
   batchSent(sealed: SealedOpenBatch): void;
   /** Height of the store that was found at start. */
@@ -156,6 +163,8 @@ export interface ChainStatus {
   readonly lastTimestamp: bigint;
   readonly nextL1PriorityId: bigint;
   readonly settlement: SettlementStatus;
+  /** undefined: not fed over TCP. */
+  readonly replay: ReplayClientStatus | undefined;
 }
 
 export class Chain {
@@ -164,8 +173,9 @@ export class Chain {
   readonly #store: ChainStore;
   readonly #cache: StateCache;
   readonly #mempool: Mempool;
-  readonly #leadership: LeadershipManager<BuiltBlock>;
-  readonly #sequencer: Sequencer;
+  readonly #leadership: LeadershipManager<SentBlock>;
+  readonly #producer: BlockProducer;
+  readonly #replayClient: ReplayClient | undefined;
   readonly #pipeline: ReplayPipeline<BuiltBlock>;
   readonly #abort = new AbortController();
   readonly #batcher: Batcher | undefined;
@@ -187,20 +197,34 @@ export class Chain {
     this.#mempool = new Mempool(settings.mempool);
     const { log, l1Source, logger, events } = dependencies;
     const { clock = systemClock, random = systemRandom, software = SOFTWARE } = dependencies;
-    this.#sequencer = new Sequencer({
-      settings: settings.sequencer,
-      mempool: this.#mempool,
-      l1Source,
-      upgradeTransaction: () => this.#upgradeTransaction(),
-      cache: this.#cache,
-      readmit: (sendered) => this.#readmit(sendered),
-      head: () => this.#head(),
-      clock,
-      logger,
-      metrics: { sealed: (built) => this.#logSealed(built) },
-      mayBuild: () => !this.#isStopping && this.#projectionLag() <= settings.intakeMaxLagBlocks,
-      onFatal: (error) => events.fatal(error),
-    });
+    const { replayFrom } = dependencies;
+    this.#replayClient =
+      replayFrom &&
+      new ReplayClient({
+        ...replayFrom,
+        chainId: settings.sequencer.chainId,
+        head: () => store.head,
+        clock,
+        random,
+        logger,
+        onFatal: (error) => events.fatal(error),
+      });
+    this.#producer =
+      this.#replayClient ??
+      new Sequencer({
+        settings: settings.sequencer,
+        mempool: this.#mempool,
+        l1Source,
+        upgradeTransaction: () => this.#upgradeTransaction(),
+        cache: this.#cache,
+        readmit: (sendered) => this.#readmit(sendered),
+        head: () => this.#head(),
+        clock,
+        logger,
+        metrics: { sealed: (built) => this.#logSealed(built) },
+        mayBuild: () => !this.#isStopping && this.#projectionLag() <= settings.intakeMaxLagBlocks,
+        onFatal: (error) => events.fatal(error),
+      });
     const { treeAfter } = dependencies;
     if (treeAfter !== undefined) {
       const assembly = new BatchAssembly({ chain: store, chainId: settings.sequencer.chainId, treeAfter });
@@ -227,7 +251,7 @@ export class Chain {
         });
     }
     this.#batcher?.startedAt(store.head?.height ?? 0);
-    this.#leadership = new LeadershipManager<BuiltBlock>({
+    this.#leadership = new LeadershipManager<SentBlock>({
       openProducer: () => log.openProducer(),
       software,
       nodeId: settings.nodeId,
@@ -236,15 +260,15 @@ export class Chain {
       clock,
       random,
       mayLead: settings.mayLead,
-      hasWork: () => this.#sequencer.hasWork(),
+      hasWork: () => this.#producer.hasWork(),
       logEnd: () => log.end(),
       checkLog: () => this.#checkLog(),
       onLead: (leadership) => {
-        this.#sequencer.lead(leadership);
+        this.#producer.lead(leadership);
         this.#batcher?.lead(leadership);
       },
       onDoubt: (_reason, unaccepted) => {
-        this.#sequencer.doubt(unaccepted);
+        this.#producer.doubt(unaccepted);
         this.#batcher?.moved();
       },
       onFatal: (error) => events.fatal(error),
@@ -283,7 +307,7 @@ export class Chain {
       },
     });
     const workArrived = (): void => {
-      this.#sequencer.workArrived();
+      this.#producer.workArrived();
       this.#leadership.workArrived();
     };
     this.#mempool.onExecutable = workArrived;
@@ -307,7 +331,7 @@ export class Chain {
   /** Takes nothing new in, finishes the block being built, reads back what was sent, then closes. */
   async stop(limitMs: number): Promise<void> {
     this.#isStopping = true;
-    await this.#sequencer.stop();
+    await this.#producer.stop();
     await this.#drain(limitMs);
     await this.#leadership.close();
     this.#abort.abort();
@@ -346,6 +370,15 @@ export class Chain {
     if (missing.length > 0) await view.load(missing);
     this.#mempool.add(transaction, sender, this.#accountView(sender));
     return transaction.hash;
+  }
+
+  /** Whether `events.pending` is wanted. */
+  announcePending(isWanted: boolean): void {
+    const { events } = this.#dependencies;
+    this.#mempool.onPending = isWanted
+      ? ({ transaction, sender }) =>
+          events.pending({ hash: transaction.hash.slice(), raw: transaction.raw.slice(), sender: sender.slice() })
+      : undefined;
   }
 
   async pendingNonce(address: Bytes): Promise<bigint> {
@@ -409,6 +442,11 @@ export class Chain {
     return this.#store.readJournal(fromIndex, limit, maxBytes);
   }
 
+  /** Journal entries as bytes from an accepted block on, for the replay server. */
+  readFromBlock(height: number, maxBytes: number): Promise<Bytes[]> {
+    return this.#store.readJournalFromBlock(height, maxBytes);
+  }
+
   journalEnd(): number {
     return this.#store.journalEnd;
   }
@@ -422,7 +460,7 @@ export class Chain {
   /** A projection moved: intake depends on how far the slowest one is behind. */
   setProjectedHeight(height: number): void {
     this.#projectedHeight = height;
-    this.#sequencer.workArrived();
+    this.#producer.workArrived();
   }
 
   status(): ChainStatus {
@@ -434,10 +472,11 @@ export class Chain {
       epoch: this.#pipeline.fold.epoch,
       isLeading: this.#leadership.current() !== undefined,
       isCaughtUp: this.#isCaughtUp,
-      unacceptedBlocks: this.#sequencer.unacceptedBlocks,
+      unacceptedBlocks: this.#producer.unacceptedBlocks,
       mempool: this.#mempool.status(),
       lastTimestamp: head?.timestamp ?? 0n,
       nextL1PriorityId: head?.nextL1PriorityId ?? 0n,
+      replay: this.#replayClient?.status,
       settlement: {
         ...finalityOf(this.#pipeline.settlement),
         l1Block: this.#pipeline.settlement.l1Block,
@@ -523,14 +562,14 @@ export class Chain {
     built: BuiltBlock | undefined,
   ): void {
     const { events, logger, l1Source } = this.#dependencies;
-    if (built !== undefined) this.#sequencer.accepted(built);
+    if (built !== undefined) this.#producer.accepted(built);
     l1Source.included?.(transactions);
     const { output, record } = block;
     this.#mempool.applyBlock(
       changedAccounts(block),
       transactions.map(({ transaction }) => transaction.hash),
     );
-    this.#sequencer.workArrived();
+    this.#producer.workArrived();
     this.#batcher?.moved();
     const accepted: AcceptedBlock = {
       height: block.height,

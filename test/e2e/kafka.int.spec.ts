@@ -453,6 +453,7 @@ describe('topics of the log on Kafka', function () {
         rpc_address: `127.0.0.1:${ports.rpc}`,
         status_server_address: `127.0.0.1:${ports.status}`,
         general_prometheus_port: String(ports.metrics),
+        sequencer_block_replay_server_address: '127.0.0.1:0',
         sequencer_block_dump_path: data,
       });
       const output = started.stdout + started.stderr;

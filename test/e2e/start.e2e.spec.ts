@@ -31,6 +31,7 @@ function environment(dataPath: string, ports: NodePorts): Record<string, string>
     status_server_address: `127.0.0.1:${ports.status}`,
     general_prometheus_port: String(ports.metrics),
     development_l1_port: '0',
+    sequencer_block_replay_server_address: '127.0.0.1:0',
   };
 }
 

@@ -261,6 +261,43 @@ describe('mempool: order', () => {
     assert.equal(drain(pool)[0], a1);
   });
 
+  it('tells once of each transaction that becomes executable, from when somebody listens', () => {
+    const pool = aPool();
+    const sender = address(1);
+    const [first, second, third, replacement] = [
+      aTransaction({ nonce: 0n }),
+      aTransaction({ nonce: 1n }),
+      aTransaction({ nonce: 2n }),
+      aTransaction({ nonce: 1n, maxFeePerGas: 2_000n, maxPriorityFeePerGas: 20n }),
+    ];
+    const told: L2Transaction[] = [];
+    pool.add(aTransaction(), address(2), RICH);
+    pool.onPending = (sendered) => told.push(l2(sendered));
+    pool.add(third, sender, RICH);
+    pool.add(second, sender, RICH);
+    assert.deepEqual(told, []);
+    pool.add(first, sender, RICH);
+    assert.deepEqual(told, [first, second, third]);
+    pool.add(replacement, sender, RICH);
+    assert.deepEqual(told.slice(3), [replacement]);
+    pool.applyBlock([{ ...RICH, address: sender, balance: 0n }], []);
+    pool.applyBlock([{ ...RICH, address: sender }], []);
+    assert.equal(told.length, 4);
+    pool.onPending = undefined;
+    pool.add(aTransaction({ nonce: 3n }), sender, RICH);
+    assert.equal(told.length, 4);
+  });
+
+  it('tells nothing of a transaction that the full pool refuses', () => {
+    const pool = aPool({ maxPendingTransactions: 1 });
+    const told: L2Transaction[] = [];
+    const good = aTransaction();
+    pool.onPending = (sendered) => told.push(l2(sendered));
+    pool.add(good, address(1), RICH);
+    refused('POOL_FULL', () => pool.add(aTransaction({ maxPriorityFeePerGas: 1n }), address(2), RICH));
+    assert.deepEqual(told, [good]);
+  });
+
   it('calls back when something becomes executable, not otherwise', () => {
     const pool = aPool();
     let calls = 0;

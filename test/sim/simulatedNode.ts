@@ -325,6 +325,7 @@ export class SimulatedNode {
         this.#journal?.moved(journalEnd);
         this.#note(`settlement ${kind}`);
       }),
+      pending: silent,
       batchSent: alive(({ batch, firstBlock, lastBlock }) => this.#note(`seals ${batch}: ${firstBlock}-${lastBlock}`)),
       opened: alive((height) => {
         this.foldHeight = height;

@@ -126,6 +126,7 @@ export class NodeProcess {
         rpc_address: `127.0.0.1:${ports.rpc}`,
         status_server_address: `127.0.0.1:${ports.status}`,
         general_prometheus_port: String(ports.metrics),
+        sequencer_block_replay_server_address: '127.0.0.1:0',
         log_format: 'json',
         analytics_enabled: 'false', // of a few tests only: its engine is 0.3 GB of memory
         ...this.#options.env,
