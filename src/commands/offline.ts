@@ -18,6 +18,8 @@ import { analyticsLimits, analyticsStoreOpener, analyticsStoreRemover } from '..
 import { chainStorePath } from '../workers/chainSettings.ts';
 import { existsSync } from 'node:fs';
 
+export { print } from './print.ts';
+
 export interface OpenChain {
   readonly chain: ChainStore;
   readonly store: KeyValueStore;
@@ -147,13 +149,4 @@ export function interruption(): AbortSignal {
   const controller = new AbortController();
   process.once('SIGINT', () => controller.abort());
   return controller.signal;
-}
-
-/** A result for people or machines. */
-export function print(json: boolean, value: Readonly<Record<string, unknown>>, text: string): void {
-  process.stdout.write(
-    json
-      ? `${JSON.stringify(value, (_key, entry: unknown) => (typeof entry === 'bigint' ? entry.toString() : entry))}\n`
-      : `${text}\n`,
-  );
 }

@@ -1,8 +1,9 @@
-/** `reprise rebuild <name>`: deletes what is derived and derives it again, with progress. */
+/** `reprise rebuild <names>`: deletes what is derived and derives it again, with progress. */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Config } from '../common/config.ts';
+import { NodeError } from '../common/errors.ts';
 import { openLog } from '../log/openLog.ts';
 import { enabledProjections } from '../projections/index.ts';
 import { rebuildProjection } from '../projections/rebuild.ts';
@@ -20,20 +21,39 @@ import {
   runnerOptions,
 } from './offline.ts';
 
-export async function rebuild(options: GlobalOptions & { readonly json: boolean }, name: string): Promise<number> {
+/** @param chosen `state`, projections, or `all` */
+export async function rebuild(
+  options: GlobalOptions & { readonly json: boolean },
+  chosen: readonly string[],
+): Promise<number> {
   const { config } = configure(options);
   const signal = interruption();
-  const names = name === 'all' ? ['state', ...enabledProjections(config).map((projection) => projection.name)] : [name];
-  for (const each of names) if (each !== 'state') projectionOf(each);
+  const names = namesOf(config, chosen);
   for (const each of names) {
-    if (signal.aborted) return 1;
     const height =
       each === 'state'
         ? await rebuildState(config, options.json, signal)
         : await rebuildOne(config, each, options.json, signal);
+    if (signal.aborted)
+      throw new NodeError(
+        'retryable',
+        `interrupted: ${each} is rebuilt in part, up to block ${height}; the next start goes on with it`,
+        {
+          code: 'INTERRUPTED',
+        },
+      );
     print(options.json, { rebuilt: each, height }, `${each} rebuilt up to block ${height}`);
   }
-  return signal.aborted ? 1 : 0;
+  return 0;
+}
+
+/** The state before what is built from it. @throws NodeError PROJECTION_UNKNOWN */
+function namesOf(config: Config, chosen: readonly string[]): string[] {
+  const wanted = new Set(chosen);
+  const known = ['state', ...enabledProjections(config).map(({ name }) => name)];
+  if (wanted.has('all')) return known;
+  for (const name of wanted) if (name !== 'state') projectionOf(name);
+  return [...known.filter((name) => wanted.has(name)), ...[...wanted].filter((name) => !known.includes(name))];
 }
 
 async function rebuildOne(config: Config, name: string, json: boolean, signal: AbortSignal): Promise<number> {

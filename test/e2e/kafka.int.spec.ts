@@ -434,6 +434,16 @@ describe('topics of the log on Kafka', function () {
         differences.some((line) => line.startsWith(weakness)),
         differences.join(),
       );
+    const doctor = await runCommand(['doctor', '--json'], { ...env, general_prometheus_port: '0' });
+    assert.equal(doctor.code, 1);
+    const { findings } = JSON.parse(doctor.stdout) as { findings: { level: string; check: string; text: string }[] };
+    const refused = findings
+      .filter(({ level, check }) => level === 'fail' && check === 'topic')
+      .map(({ text }) => text);
+    assert.deepEqual(
+      refused,
+      differences.map((line) => `${topic}: ${line}`),
+    );
     for (const node_role of ['main', 'external']) {
       const ports = await freeNodePorts();
       const started = await runCommand(['start'], {
