@@ -52,7 +52,7 @@ export function constantsOf(source: string, file: string): Constant[] {
         start,
         end: node.end,
         line: tree.getLineAndCharacterOfPosition(start).line + 1,
-        isBigInt: /\dn\b/.test(node.getText()),
+        isBigInt: /[\da-f]n\b/i.test(node.getText()),
       });
       return;
     }

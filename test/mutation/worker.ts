@@ -19,8 +19,10 @@ export interface Job {
 }
 
 export interface Verdict {
-  /** Title of the first test that failed, or why the specs did not load; undefined: everything passed. */
+  /** Title of the first test that failed, or what ended the process; undefined: everything passed. */
   readonly killer: string | undefined;
+  /** Why the specs did not even load: that proves nothing. */
+  readonly problem?: string;
 }
 
 let round = 0;
@@ -75,7 +77,7 @@ async function verdict(job: Job): Promise<Verdict> {
     }
     return { killer: undefined };
   } catch (error) {
-    return { killer: `a failure to load: ${error instanceof Error ? error.message : String(error)}` };
+    return { killer: undefined, problem: error instanceof Error ? error.message : String(error) };
   }
 }
 

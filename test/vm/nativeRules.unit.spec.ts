@@ -243,4 +243,19 @@ describe('native: rules of accounting', () => {
       assert.equal(state.record(CONTRACT).nonce, max);
     }
   });
+
+  it('a deposit that finds no gas costs no hash (native 6.2)', () => {
+    // Init code that puts out 1,000 bytes: 200,000 gas to deposit, of 150,000 there are. RETURN costs 40, REVERT 50.
+    const create = (end: number): Bytes => {
+      const word = new Uint8Array(32);
+      word.set(code(push(1_000), push(0), end));
+      return code(push(word), 0x5f, 0x52, push(6), 0x5f, 0x5f, 0xf0, 0x5f, 0x52, push(32), 0x5f, 0xf3);
+    };
+    const [failed, reverted] = [0xf3, 0xfd].map(
+      (end) => runOne(aState(create(end)), { gasLimit: 150_000n, context: free }).output,
+    );
+    assert.deepEqual(failed?.returnData, aWord(0));
+    assert.equal(native(failed) - native(reverted), 40 - 50);
+    assert.ok(failed!.gasUsed - reverted!.gasUsed > 80_000n, 'all gas of the frame is gone');
+  });
 });
