@@ -93,7 +93,8 @@ describe('mempool: checks without state', () => {
     ['another chain', 'POOL_INVALID_CHAIN_ID', { chainId: 271n }],
     ['nonce 2^64 - 1', 'POOL_NONCE_MAX', { nonce: (1n << 64n) - 1n }],
     ['gas below intrinsic', 'POOL_INTRINSIC_GAS_TOO_LOW', { gasLimit: 20_999n }],
-    ['fee above one ether', 'POOL_FEE_CAP_EXCEEDED', { maxFeePerGas: ETHER / 21_000n + 1n }],
+    // 1,000,001 x 999,999,000,001 = 10^18 + 1
+    ['fee above one ether', 'POOL_FEE_CAP_EXCEEDED', { gasLimit: 1_000_001n, maxFeePerGas: 999_999_000_001n }],
     ['6 wei', 'POOL_UNDERPRICED', { maxFeePerGas: 6n, maxPriorityFeePerGas: 0n }],
   ];
   for (const [name, code, fields] of cases) {
