@@ -206,7 +206,7 @@ describe('sequencer', () => {
       [0n, 1n, 2n],
     );
     assert.equal(built[0]?.record.startingL1PriorityId, 0n);
-    const { nativePrice, mixHash, executionVersion } = built[0]!.context;
+    const { nativePrice, mixHash, executionVersion } = built[0].context;
     assert.deepEqual([nativePrice, mixHash, executionVersion], [1n, 0n, 3]);
   });
 });
