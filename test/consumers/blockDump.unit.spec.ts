@@ -27,7 +27,7 @@ describe('block dumps', () => {
     const transactions = [anL2Transaction().raw];
     const error = new NodeError('invariant', 'it broke', { code: 'BROKEN', context, transactions, position: 7 });
     const path = writeBlockDump(folder, error, '0.1.0', 5_000);
-    assert.ok(path?.endsWith('dump_12_5.json'));
+    assert.ok(path !== undefined && path.endsWith('dump_12_5.json'));
     assert.deepEqual(readBlockDump(path), {
       context,
       transactions,
