@@ -73,7 +73,7 @@ async function main(): Promise<number> {
         continue;
       }
       const { killer, problem } = await runner.run({
-        stages: [target.specs, ALL_SPECS],
+        stages: [...target.specs.map((spec) => [spec]), ALL_SPECS],
         change: { file: target.file, source },
       });
       counts[killer === undefined ? 'survived' : 'killed'] += 1;

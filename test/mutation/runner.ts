@@ -16,6 +16,7 @@ export class MutationRunner {
     this.#jobs += 1;
     if (this.#jobs > JOBS_PER_PROCESS) this.close();
     const child = (this.#process ??= fork(fileURLToPath(new URL('worker.ts', import.meta.url)), [], {
+      execArgv: ['--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     }));
     return new Promise<Verdict>((resolve) => {

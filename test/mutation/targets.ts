@@ -47,15 +47,6 @@ export const VM_TARGETS: readonly Target[] = [
     file: 'src/vm/nativeCosts.ts',
     specs: [...WORKED, ...vm('opcodeCosts', 'constants', 'workedSeals', 'systemHooks', 'simulation')],
   },
-  {
-    file: 'src/vm/opcodes.ts',
-    constants: ['gas', 'native', 'PUSH_NATIVE', 'STACK_ITEMS_MAX'],
-    equivalent: {
-      'INVALID.gas+1': 'it takes all gas of the frame',
-      'INVALID.gas-1': 'it takes all gas of the frame',
-    },
-    specs: vm('opcodeCosts', 'evmFlavour', 'constants'),
-  },
   { file: 'src/vm/nativeBudget.ts', constants: ['U64_MAX', 'divideUp'], specs: vm('constants', 'workedL2Blocks') },
   { file: 'src/vm/blockLimits.ts', specs: vm('workedSeals') },
   { file: 'src/vm/blockExecution.ts', constants: ['PREVRANDAO', 'BLOB_BASE_FEE'], specs: vm('evmFlavour') },
@@ -246,5 +237,14 @@ export const VM_TARGETS: readonly Target[] = [
       'sequencer_block_size_limit#2',
     ],
     specs: ['test/common/config.unit.spec.ts'],
+  },
+  {
+    file: 'src/vm/opcodes.ts',
+    constants: ['gas', 'native', 'PUSH_NATIVE', 'STACK_ITEMS_MAX'],
+    equivalent: {
+      'INVALID.gas+1': 'it takes all gas of the frame',
+      'INVALID.gas-1': 'it takes all gas of the frame',
+    },
+    specs: vm('opcodeCosts', 'evmFlavour', 'constants'),
   },
 ];
