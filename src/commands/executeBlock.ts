@@ -82,7 +82,9 @@ async function attempt(execution: BlockExecution, sendered: SenderedTransaction)
       case 'rejected':
         return { sendered, status: 'rejected', error: end.error, reaction: end.reaction, reason: undefined };
       case 'full':
-        return { sendered, status: 'full', sealReason: end.reason };
+        return execution.includedCount === 0 && isL1Transaction(sendered.transaction)
+          ? fatal(sendered, { code: 'L1_TRANSACTION_TOO_LARGE', message: `it does not fit even alone: ${end.reason}` })
+          : { sendered, status: 'full', sealReason: end.reason };
       default:
         return { sendered, status: 'notTried' };
     }

@@ -136,6 +136,9 @@ describe('execute', () => {
     const [, fatal] = stopped.attempts;
     assert.ok(fatal?.status === 'fatal' && fatal.code === 'VM_L1_TRANSACTION_INVALID');
     assert.equal((await run(['0x7f00'])).attempts[0]?.status, 'fatal', 'a request of L1 cannot be passed over');
+    const small = parseExecuteInput(aDocument({ transactions: [good] }, { pubdata_limit: 87 }), 'a');
+    const [tooLarge] = (await executeBlock(small)).attempts;
+    assert.ok(tooLarge?.status === 'fatal' && tooLarge.code === 'L1_TRANSACTION_TOO_LARGE');
   });
 
   it('a transaction too large for any block is passed over while the block is empty', async () => {

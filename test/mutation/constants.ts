@@ -52,7 +52,7 @@ export function constantsOf(source: string, file: string): Constant[] {
         start,
         end: node.end,
         line: tree.getLineAndCharacterOfPosition(start).line + 1,
-        isBigInt: /\dn\b/.test(node.getText()),
+        isBigInt: /[\da-f]n\b/i.test(node.getText()),
       });
       return;
     }
@@ -70,6 +70,6 @@ export function constantsOf(source: string, file: string): Constant[] {
 
 /** The source with one constant a unit larger or smaller. */
 export function mutated(source: string, { start, end, text, isBigInt }: Constant, step: 1 | -1): string {
-  const change = `(${text} ${step === 1 ? '+' : '-'} 1${isBigInt ? 'n' : ''})`;
+  const change = `((${text}) ${step === 1 ? '+' : '-'} 1${isBigInt ? 'n' : ''})`;
   return source.slice(0, start) + change + source.slice(end);
 }

@@ -72,15 +72,20 @@ async function main(): Promise<number> {
         console.log(`equivalent ${nameOf(mutant)}: ${reason}`);
         continue;
       }
-      const killer = await runner.run({ stages: [target.specs, ALL_SPECS], change: { file: target.file, source } });
+      const { killer, problem } = await runner.run({
+        stages: [...target.specs.map((spec) => [spec]), ALL_SPECS],
+        change: { file: target.file, source },
+      });
       counts[killer === undefined ? 'survived' : 'killed'] += 1;
-      console.log(killer === undefined ? `SURVIVED ${nameOf(mutant)}` : `killed ${nameOf(mutant)} by ${killer}`);
+      if (killer !== undefined) console.log(`killed ${nameOf(mutant)} by ${killer}`);
+      else console.log(`SURVIVED ${nameOf(mutant)}${problem === undefined ? '' : `: it does not load (${problem})`}`);
     }
   };
   try {
     const unchanged = await runners[0]?.run({ stages: [ALL_SPECS], change: undefined });
-    if (unchanged !== undefined) {
-      console.error(`without any change there is already ${unchanged}`);
+    const problem = unchanged?.killer ?? unchanged?.problem;
+    if (problem !== undefined) {
+      console.error(`without any change there is already: ${problem}`);
       return 1;
     }
     await Promise.all(runners.map(work));

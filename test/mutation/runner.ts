@@ -12,14 +12,14 @@ export class MutationRunner {
   #process: ChildProcess | undefined;
   #jobs = 0;
 
-  /** What killed the mutant; undefined: nothing did. */
-  async run(job: Job): Promise<string | undefined> {
+  async run(job: Job): Promise<Verdict> {
     this.#jobs += 1;
     if (this.#jobs > JOBS_PER_PROCESS) this.close();
     const child = (this.#process ??= fork(fileURLToPath(new URL('worker.ts', import.meta.url)), [], {
+      execArgv: ['--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     }));
-    const answer = await new Promise<Verdict>((resolve) => {
+    return new Promise<Verdict>((resolve) => {
       const limit = setTimeout(() => {
         this.close();
         resolve({ killer: `the time limit of ${JOB_LIMIT_MS / 1000} s` });
@@ -36,7 +36,6 @@ export class MutationRunner {
       });
       child.send(job);
     });
-    return answer.killer;
   }
 
   close(): void {

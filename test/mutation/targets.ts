@@ -36,16 +36,16 @@ export const VM_TARGETS: readonly Target[] = [
       'calldataGas#3': COUNTS_BYTES,
       'calldataGas#4': COUNTS_BYTES,
     },
-    specs: [...vm('opcodeCosts', 'constants', 'l2Transaction'), ...WORKED, ...vm('evmFlavour', 'systemHooks')],
+    equivalent: { 'MEMORY_TOTAL_LIMIT-1': 'sizes are multiples of 32' },
+    specs: [
+      ...vm('opcodeCosts', 'l2Transaction'),
+      ...WORKED,
+      ...vm('nativeRules', 'evmFlavour', 'constants', 'systemHooks'),
+    ],
   },
   {
     file: 'src/vm/nativeCosts.ts',
     specs: [...WORKED, ...vm('opcodeCosts', 'constants', 'workedSeals', 'systemHooks', 'simulation')],
-  },
-  {
-    file: 'src/vm/opcodes.ts',
-    constants: ['gas', 'native', 'PUSH_NATIVE', 'STACK_ITEMS_MAX'],
-    specs: vm('opcodeCosts', 'evmFlavour', 'constants'),
   },
   { file: 'src/vm/nativeBudget.ts', constants: ['U64_MAX', 'divideUp'], specs: vm('constants', 'workedL2Blocks') },
   { file: 'src/vm/blockLimits.ts', specs: vm('workedSeals') },
@@ -78,6 +78,10 @@ export const VM_TARGETS: readonly Target[] = [
   {
     file: 'src/vm/stateAccess.ts',
     constants: ['BASE_GAS', 'COLD_GAS', 'COLD_PRECOMPILE_GAS', 'RECORD_LENGTH'],
+    equivalent: {
+      'RECORD_LENGTH+1': '125 bytes are two rounds of blake as well',
+      'RECORD_LENGTH-1': '123 bytes are two rounds of blake as well',
+    },
     specs: vm('opcodeCosts', 'workedL2Blocks', 'constants'),
   },
   { file: 'src/vm/pubdataCount.ts', constants: ['KEY_BYTES', 'MESSAGE_LENGTH_BYTES'], specs: WORKED },
@@ -115,6 +119,13 @@ export const VM_TARGETS: readonly Target[] = [
       'blockHash#0',
       'blockHash#1',
     ],
+    equivalent: {
+      'TWO_64+1': 'ergs are multiples of 256, and 3 + 3 x words is never 2^56',
+      'TWO_64-1': 'ergs are multiples of 256',
+      'chargeCopy#1-1': '2 + 3 x words reaches 2^56 at the same word; below, native or memory fails the frame first',
+      'chargeCopy#5+1': 'the ergs leave 64 bits long before the size does',
+      'chargeCopy#5-1': 'the ergs leave 64 bits long before the size does',
+    },
     specs: vm('constants', 'evmFlavour', 'opcodeCosts'),
   },
   {
@@ -226,5 +237,14 @@ export const VM_TARGETS: readonly Target[] = [
       'sequencer_block_size_limit#2',
     ],
     specs: ['test/common/config.unit.spec.ts'],
+  },
+  {
+    file: 'src/vm/opcodes.ts',
+    constants: ['gas', 'native', 'PUSH_NATIVE', 'STACK_ITEMS_MAX'],
+    equivalent: {
+      'INVALID.gas+1': 'it takes all gas of the frame',
+      'INVALID.gas-1': 'it takes all gas of the frame',
+    },
+    specs: vm('opcodeCosts', 'evmFlavour', 'constants'),
   },
 ];

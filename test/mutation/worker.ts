@@ -2,8 +2,8 @@
  * Child of test/mutation/main.ts: runs spec files again and again, each time on modules that are loaded anew, one of them
  * with another text. Nothing is written to the checkout: the change is made on the way from the file to the compiler.
  */
-import { globSync } from 'node:fs';
-import { registerHooks } from 'node:module';
+import { globSync, readFileSync } from 'node:fs';
+import { registerHooks, stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import Mocha from 'mocha';
@@ -19,28 +19,42 @@ export interface Job {
 }
 
 export interface Verdict {
-  /** Title of the first test that failed, or why the specs did not load; undefined: everything passed. */
+  /** Title of the first test that failed, or what ended the process; undefined: everything passed. */
   readonly killer: string | undefined;
+  /** Why the specs did not even load: that proves nothing. */
+  readonly problem?: string;
 }
 
 let round = 0;
 let change: Job['change'];
+const stripped = new Map<string, string>();
 
 function isOwn(url: string): boolean {
   return url.startsWith(ROOT.href) && !url.includes('/node_modules/');
 }
 
+/** Folders that cannot import the changed file (see the arrows in ARCHITECTURE.md): their modules are loaded once. */
+function isUntouched(url: string): boolean {
+  const file = change?.file ?? 'src/common/';
+  if (file.startsWith('src/common/')) return false;
+  if (url.startsWith(`${ROOT.href}src/common/`)) return true;
+  return !file.startsWith('src/protocol/') && url.startsWith(`${ROOT.href}src/protocol/`);
+}
+
 registerHooks({
   resolve(specifier, context, next) {
     const resolved = next(specifier, context);
-    return round > 0 && isOwn(resolved.url)
-      ? { ...resolved, url: `${resolved.url.split('?')[0]}?round=${round}` }
-      : resolved;
+    if (!isOwn(resolved.url) || isUntouched(resolved.url)) return resolved;
+    return { ...resolved, url: `${resolved.url.split('?')[0]}?round=${round}` };
   },
   load(url, context, next) {
-    if (change === undefined || !isOwn(url) || fileURLToPath(url.split('?')[0]!) !== join(FOLDER, change.file))
-      return next(url, context);
-    return { format: 'module-typescript', source: change.source, shortCircuit: true };
+    const path = isOwn(url) ? fileURLToPath(url.split('?')[0]!) : '';
+    if (!path.endsWith('.ts')) return next(url, context);
+    if (change !== undefined && path === join(FOLDER, change.file))
+      return { format: 'module', source: stripTypeScriptTypes(change.source), shortCircuit: true };
+    const source = stripped.get(path) ?? stripTypeScriptTypes(readFileSync(path, 'utf8'));
+    stripped.set(path, source);
+    return { format: 'module', source, shortCircuit: true };
   },
 });
 
@@ -75,7 +89,7 @@ async function verdict(job: Job): Promise<Verdict> {
     }
     return { killer: undefined };
   } catch (error) {
-    return { killer: `a failure to load: ${error instanceof Error ? error.message : String(error)}` };
+    return { killer: undefined, problem: error instanceof Error ? error.message : String(error) };
   }
 }
 

@@ -32,6 +32,8 @@ function aDeposit(nonce: bigint, overrides: Parameters<typeof anL1Transaction>[0
 /** Mints less than it costs: the VM refuses to go on with it. */
 const unexecutable = (nonce: bigint): L1Transaction => aDeposit(nonce, { toMint: 1n });
 
+const running: Sequencer[] = [];
+
 /** A sequencer on an empty chain at block 1 whose blocks are collected instead of sent. */
 function aSequencer(requests: readonly L1Transaction[], settings: Partial<SequencerSettings> = {}) {
   const context = aBlockContext();
@@ -93,6 +95,7 @@ function aSequencer(requests: readonly L1Transaction[], settings: Partial<Sequen
   };
   // What the sequencer uses of a leadership.
   sequencer.lead(leadership as unknown as Leadership<BuiltBlock>);
+  running.push(sequencer);
   return { built, failed: failed.promise, sequencer };
 }
 
@@ -109,6 +112,10 @@ async function whenBuilt(built: readonly BuiltBlock[], count: number): Promise<v
 const DEPOSIT_GAS = [800n * (88n + 36n), 800n * (88n + 40n + 40n)];
 
 describe('sequencer', () => {
+  afterEach(async () => {
+    for (const sequencer of running.splice(0)) await sequencer.stop();
+  });
+
   it('TxCountLimit: seals when as many transactions are included as may be', async () => {
     // No block time could seal before.
     const settings = { maxTransactionsInBlock: 2, blockTimeMs: 600_000 };
@@ -120,6 +127,31 @@ describe('sequencer', () => {
       built[0]?.output.transactions.map(({ gasUsed }) => gasUsed),
       DEPOSIT_GAS,
     );
+  });
+
+  it('GasLimit: an L1 transaction that does not fit is the first of the next block', async () => {
+    // The first uses 99,200 of it: 50,000 less than the block has are too much then.
+    const gasLimit = 99_950_000n;
+    const requests = [0n, 1n].map((nonce) => aDeposit(nonce, { gasLimit, toMint: 1_000n + GAS_PRICE * gasLimit }));
+    const { built, sequencer } = aSequencer(requests, { maxTransactionsInBlock: 1_000 });
+    await whenBuilt(built, 2);
+    await sequencer.stop();
+    assert.deepEqual(
+      built.map(({ sealReason, transactions }) => [sealReason, transactions[0]?.transaction.nonce]),
+      [
+        ['GasLimit', 0n],
+        ['Timeout', 1n],
+      ],
+    );
+    assert.equal(built[1]?.record.startingL1PriorityId, 1n);
+  });
+
+  it('a block in which nothing can be included is not built', async () => {
+    // Alone in the block, and yet too large for its pubdata.
+    const { built, failed } = aSequencer([aDeposit(0n)], { blockPubdataLimitBytes: 100n });
+    const error = await failed;
+    assert.ok(error instanceof NodeError && error.code === 'L1_TRANSACTION_TOO_LARGE');
+    assert.equal(built.length, 0);
   });
 
   it('Other: seals before a transaction that would lift the bytes of the block above its limit', async () => {
@@ -174,5 +206,7 @@ describe('sequencer', () => {
       [0n, 1n, 2n],
     );
     assert.equal(built[0]?.record.startingL1PriorityId, 0n);
+    const { nativePrice, mixHash, executionVersion } = built[0].context;
+    assert.deepEqual([nativePrice, mixHash, executionVersion], [1n, 0n, 3]);
   });
 });
