@@ -146,7 +146,7 @@ class CaseMaker {
       chainId: TEST_CHAIN_ID,
       feeCollector: FEE_COLLECTOR,
       blockGasLimit: isMessages ? 1_000_000_000n : kind === 'gas' ? 900_000n : 100_000_000n,
-      blockPubdataLimitBytes: isMessages ? 1n << 40n : kind === 'pubdata' ? BigInt(150 + this.#below(500)) : 110_000n,
+      blockPubdataLimitBytes: isMessages ? 1n << 40n : kind === 'pubdata' ? BigInt(350 + this.#below(300)) : 110_000n,
       baseFee: this.#baseFee,
       pubdataPrice: this.#pick([0n, 1n, 1n, 40n]),
       blockTimeMs: 50,
@@ -189,7 +189,7 @@ class CaseMaker {
     }
     for (let i = 0; i < CONTRACTS; i += 1) {
       const address = contractAddress(i);
-      const program = this.#salted(this.#program(address), i);
+      const program = this.#salted(this.#kind === 'pubdata' ? this.#publisher() : this.#program(address), i);
       const slots = [0x54, 0x55].flatMap((opcode) =>
         Array.from({ length: KEYS_PER_OPCODE }, (_, n) => [ownSlot(opcode, n), aWord(this.#below(3))] as const),
       );
@@ -231,6 +231,20 @@ class CaseMaker {
       code(0x5b, push(parts.reduce((length, part) => length + part.length, 0)), 0x56),
     ]);
     return concatBytes(...parts, end);
+  }
+
+  /** Publishes a little, and with input more than the block takes. */
+  #publisher(): Bytes {
+    const common = code(
+      code(push(1), 0x5c, push(0), 0x52, push(7), push(32), push(0), 0xa1),
+      code(push(1), push(ownSlot(0x55, this.#below(KEYS_PER_OPCODE))), 0x55),
+      code(push(9), push(1), 0x5d),
+    );
+    const large = Array.from({ length: 8 }, (_, i) => code(push(aWord(-1 - i)), push(ownSlot(0x54, i)), 0x55));
+    const rest = concatBytes(...large);
+    const check = (end: number): Bytes => code(0x36, 0x15, 0x61, end >> 8, end & 0xff, 0x57);
+    const end = common.length + check(0).length + rest.length;
+    return concatBytes(common, check(end), rest, code(0x5b));
   }
 
   #piece(self: Bytes): Bytes {
@@ -316,18 +330,20 @@ class CaseMaker {
   }
 
   #l2Transaction(senderIndex: number, nonce: bigint): L2Transaction {
-    const type = this.#pick([0, 1, 2] as const);
-    const to = this.#target();
-    const input = to === null ? this.#initCode(senderIndex) : this.#input(to);
+    // What publishes too much offers most, so that others come after it.
+    const publishes = this.#kind === 'pubdata' && senderIndex < 2;
+    const type = publishes ? 0 : this.#pick([0, 1, 2] as const);
+    const to = publishes ? contractAddress(this.#below(2)) : this.#target();
+    const input = publishes ? aWord(senderIndex + 1) : to === null ? this.#initCode(senderIndex) : this.#input(to);
     const accessList = type === 0 ? [] : this.#accessList();
     // More than the sender has, at times.
     const value = this.#chance(0.08) ? 5n * ETHER : this.#chance(0.5) ? 0n : BigInt(this.#below(3));
     const intrinsic = intrinsicGas({ to: to ?? undefined, input, accessList });
     const spare = this.#pick([0, 3_000, 30_000, 150_000, 600_000]);
     const highest = this.#kind === 'gas' ? 700_000n : 2_000_000n;
-    const wanted = intrinsic + BigInt(this.#below(spare + 1));
-    const margin = BigInt(this.#below(this.#kind === 'poor' ? 10 : 2_000));
-    const fee = this.#chance(0.05) ? this.#baseFee - 1n : this.#baseFee + margin;
+    const wanted = intrinsic + BigInt(this.#kind === 'pubdata' ? 400_000 : this.#below(spare + 1));
+    const margin = publishes ? 2_000n : BigInt(this.#below(this.#kind === 'poor' ? 10 : 2_000));
+    const fee = !publishes && this.#chance(0.05) ? this.#baseFee - 1n : this.#baseFee + margin;
     if (to === null)
       this.#readers.set(accountName(creationAddress(senderAddress(senderIndex), nonce)), 'creation transaction');
     return anL2Transaction({
@@ -337,7 +353,8 @@ class CaseMaker {
       input,
       value,
       accessList,
-      gasLimit: wanted > highest ? highest : wanted,
+      // No two senders make the same transaction: nobody signs here.
+      gasLimit: (wanted > highest ? highest : wanted) + BigInt(senderIndex),
       maxFeePerGas: fee,
       maxPriorityFeePerGas: BigInt(this.#below(Number(fee))),
     });
@@ -354,7 +371,7 @@ class CaseMaker {
   #input(to: Bytes): Bytes {
     if (to === MESSENGER) return concatBytes(fromHex('62f84b24'), aWord(32), aWord(32), aWord(this.#below(9)));
     if (to === BASE_TOKEN) return concatBytes(fromHex('51cff8d9'), padAddress(senderAddress(0)));
-    return new Uint8Array(this.#below(40)).fill(1);
+    return new Uint8Array(this.#chance(0.4) ? 0 : this.#below(40)).fill(1);
   }
 
   #initCode(senderIndex: number): Bytes {

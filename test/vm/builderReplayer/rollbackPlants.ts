@@ -49,7 +49,6 @@ export const ROLLBACK_PLANTS: readonly Plant[] = [
     search: 'this.slots.flags[id] = (this.slots.flags[id]! & ~SLOT_UNSET) | flags;',
     replace: 'void flags;',
   },
-  without('transient storage outlives its transaction', WORLD, 'this.#transientIndex.clear();'),
   without('what does not fit a block stays in it', BLOCK, 'this.#world.rejectTransaction();'),
   {
     name: 'messages to L1 are numbered by attempts',
