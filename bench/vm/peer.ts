@@ -10,6 +10,7 @@ import { type SenderedTransaction, isL1Transaction } from '../../src/protocol/tr
 import { aBlockContext } from '../../test/support/factories.ts';
 import { JournalingState } from './journalingState.ts';
 import type { Contestant } from './ours.ts';
+import { threadTimeMs } from './rounds.ts';
 import { type Workload, receiptText } from './workloads.ts';
 
 const common = new Common({ chain: Mainnet, hardfork: Hardfork.Cancun, customCrypto: { keccak256 } });
@@ -71,7 +72,12 @@ export async function theirMachine(workload: Workload): Promise<Contestant> {
     return results;
   };
   return {
-    run: async () => void (await execute()),
+    async run() {
+      const start = threadTimeMs();
+      await execute();
+      const executeMs = threadTimeMs() - start;
+      return { executeMs, blockMs: executeMs };
+    },
     receipts: async () =>
       (await execute()).map(({ execResult, totalGasSpent }) =>
         receiptText(
