@@ -94,6 +94,7 @@ class RandomRun {
   #countSteps(): void {
     const { crashAt } = this.#options;
     this.#world.diesAt = (node: SimulatedNode) => {
+      if (this.#faults.diesNow(node)) return true;
       if (node.name !== 'A') return false;
       this.#steps += 1;
       return this.#steps === crashAt;
