@@ -108,10 +108,13 @@ export class World {
       this.time,
       {
         written: ({ position, key }, sender) => this.trace.add(`log ${position} = ${key} of ${sender}`),
-        sent: (sender, entries, { copies, ack, ackError }) =>
+        sent: (sender, entries, { copies, ack, ackError }) => {
+          const life = this.machines.find((machine) => machine.name === sender)?.lives ?? 0;
+          for (const entry of entries) this.audit.sent(`${sender}/${life}`, entry);
           this.trace.add(
             `${sender} sends ${entries.map(({ key }) => key).join()}: in ${copies.join() || 'never'}, ${ackError === undefined ? 'ack' : 'error'} ${ack}`,
-          ),
+          );
+        },
         misused: (sender, what) => this.audit.fail('one producer, one send, none after an error', `${sender}: ${what}`),
       },
       (sender, entries) => this.fateOf(sender, entries),
@@ -230,8 +233,10 @@ export class World {
 
   /** Hands a transaction to a node; undefined: taken, else the code of the refusal. */
   async submit(machine: Machine, raw: Bytes): Promise<string | undefined> {
+    const node = machine.running;
+    if (node === undefined) return 'DOWN';
     try {
-      await machine.running?.submit(raw);
+      await node.submit(raw);
       return undefined;
     } catch (error) {
       if (error instanceof NodeError) return error.code;
