@@ -157,7 +157,21 @@ export class Audit {
         'one content per height',
         `${node} publishes block ${height} as ${toHex(blockHash)}, others as ${toHex(canonical.blockHash)}`,
       );
-    for (const raw of canonical.entry.record.transactions) this.publishedTransactions.set(bytesKey(raw), height);
+    this.#answer(canonical, height);
+  }
+
+  /** A node was started with these blocks in its stores: whoever asks for them gets them. */
+  opened(node: string, height: number): void {
+    for (let each = 1; each <= height; each++) {
+      const canonical = this.blocks[each];
+      if (canonical === undefined)
+        return this.fail('nothing is published that is not accepted', `${node} starts with block ${each}`);
+      this.#answer(canonical, each);
+    }
+  }
+
+  #answer({ entry }: Canonical, height: number): void {
+    for (const raw of entry.record.transactions) this.publishedTransactions.set(bytesKey(raw), height);
   }
 
   /** What does not depend on any node: how often each transaction is in an accepted block. */

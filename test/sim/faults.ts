@@ -51,12 +51,12 @@ export class Faults {
   }
 
   /** From here on nothing goes wrong any more. What is in flight is lost, or lands in any order. */
-  stop(): void {
+  stop(landing?: 'lost' | 'landed'): void {
     const { log, machines } = this.#world;
     this.#isOn = false;
     this.#doomed = undefined;
     this.#world.fateOf = () => DELIVERED;
-    const isLost = this.#draw() < 0.5;
+    const isLost = this.#draw() < 0.5 ? landing !== 'landed' : landing === 'lost';
     const inFlight = [...log.inFlight];
     while (inFlight.length > 0) {
       const [flight] = inFlight.splice(Math.floor(this.#draw() * inFlight.length), 1);
@@ -332,11 +332,12 @@ export class Faults {
 }
 
 /** Which machines a seed has. */
-export function machinesOf(world: World): void {
+export function machinesOf(world: World, mainNodes?: 1 | 2): void {
   const draw = world.random('machines');
   const depth = (): number => (draw() < 0.5 ? 8 : 2);
   const flush = (): number => 1 + Math.floor(draw() * 6);
-  const mains = draw() < 0.25 ? 1 : 2;
+  const drawn = draw() < 0.25 ? 1 : 2;
+  const mains = mainNodes ?? drawn;
   world.machine('A', { maxAheadBlocks: depth(), flushEveryBlocks: flush() });
   if (mains > 1)
     world.machine('B', {

@@ -24,7 +24,10 @@ export function scenario(play: (chain: Scenario) => Promise<void>): () => Promis
         await play(chain);
         await chain.finish();
       } catch (error) {
+        // The last events tell more than the stack does.
         throw new Error(`after:\n  ${chain.trace.last.slice(-40).join('\n  ')}`, { cause: error });
+      } finally {
+        await chain.dispose();
       }
     });
   };

@@ -98,6 +98,7 @@ export class World {
   onDown: (machine: Machine) => void = () => undefined;
   /** Nodes that have stopped, with their error. */
   readonly stops: { readonly name: string; readonly error: unknown }[] = [];
+  readonly #nodes: SimulatedNode[] = [];
   #steps = 0;
 
   constructor({ seed, print }: WorldOptions) {
@@ -188,6 +189,7 @@ export class World {
       listener: this.#listener(machine),
     });
     machine.node = node;
+    this.#nodes.push(node);
     void node.start();
     return node;
   }
@@ -225,6 +227,12 @@ export class World {
       await settle();
       if (++this.#steps > 1_000_000) this.audit.fail('a run comes to an end', 'a million events have happened');
     }
+  }
+
+  /** Ends what is left of every process, so that the memory of this world can be used again. */
+  async dispose(): Promise<void> {
+    for (const node of this.#nodes) node.dispose();
+    await settle();
   }
 
   isPublished(raw: Bytes): boolean {
@@ -275,6 +283,7 @@ export class World {
         this.audit.folded(node.name, logEntry, result, isUpgrade || (entry?.kind === 'Genesis' && machine.isForeign));
       },
       published: (node, block) => this.audit.published(node.name, block, node.foldHeight),
+      opened: (node, height) => this.audit.opened(node.name, height),
       stopped: (node, error) => {
         const isForeign = machine.isForeign && isError(error, ReplayErrorCode.foreignGenesis);
         const isOld = machine.software.rules < NEW_SOFTWARE.rules && isError(error, ReplayErrorCode.upgradeNeeded);
