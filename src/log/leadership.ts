@@ -426,6 +426,8 @@ export class LeadershipManager<T> {
   #backoff = 1;
   #deadlineMs = DEADLINE_MIN_MS;
   #acceptedSinceHalving = 0;
+  /** Of the blocks accepted since then, from sent to read back. */
+  #slowestMs = 0;
   readonly #closing = new Set<Promise<void>>();
 
   constructor(options: LeadershipOptions<T>) {
@@ -514,14 +516,20 @@ export class LeadershipManager<T> {
       this.#doubt('not_front', { height: foldAfter.height });
       return undefined;
     }
-    this.#acceptedSinceHalving += 1;
-    if (this.#acceptedSinceHalving >= ACCEPTED_PER_HALVING) {
-      this.#acceptedSinceHalving = 0;
-      this.#deadlineMs = Math.max(DEADLINE_MIN_MS, this.#deadlineMs / 2);
-    }
+    this.#shortenDeadline(taken.seconds * 1000);
     this.#options.metrics?.append('accepted', taken.seconds);
     this.#reportUnaccepted();
     return taken.block;
+  }
+
+  /** Half the deadline after every ten accepted blocks, unless one of them would have missed it. */
+  #shortenDeadline(tookMs: number): void {
+    this.#acceptedSinceHalving += 1;
+    this.#slowestMs = Math.max(this.#slowestMs, tookMs);
+    if (this.#acceptedSinceHalving < ACCEPTED_PER_HALVING) return;
+    if (this.#slowestMs < this.#deadlineMs / 2) this.#deadlineMs = Math.max(DEADLINE_MIN_MS, this.#deadlineMs / 2);
+    this.#acceptedSinceHalving = 0;
+    this.#slowestMs = 0;
   }
 
   #onSettlement(hash: Bytes, foldAfter: ChainFold, key: string): void {
@@ -784,6 +792,7 @@ export class LeadershipManager<T> {
   #doubleDeadline(): void {
     this.#deadlineMs = Math.min(DEADLINE_MAX_MS, this.#deadlineMs * 2);
     this.#acceptedSinceHalving = 0;
+    this.#slowestMs = 0;
   }
 
   #reportUnaccepted(): void {

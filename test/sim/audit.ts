@@ -7,7 +7,7 @@ import { type Bytes, bytesKey, equalBytes, toHex } from '../../src/common/bytes.
 import { NodeError } from '../../src/common/errors.ts';
 import type { ChainFold, FoldResult } from '../../src/log/chainFold.ts';
 import type { BlockEntry, Entry } from '../../src/log/entry.ts';
-import { decodeEntry, entryHash } from '../../src/log/entryCodec.ts';
+import { type EncodedEntry, decodeEntry, entryHash } from '../../src/log/entryCodec.ts';
 import type { LogEntry } from '../../src/log/eventLog.ts';
 import { nextL1PriorityId } from '../../src/store/chainStore.ts';
 import type { AcceptedBlock } from '../../src/workers/chain.ts';
@@ -24,7 +24,7 @@ export class Violation extends Error {
   }
 }
 
-const LINES_KEPT = 80;
+const LINES_KEPT = 300;
 
 /** Every event of a run in order: a hash over all, and the last ones as text. */
 export class Trace {
@@ -59,6 +59,8 @@ export class Trace {
 
 interface Judged {
   readonly verdict: string;
+  /** With the class of a rejection, which is the first reader's. */
+  readonly text: string;
   readonly state: string;
   readonly by: string;
 }
@@ -80,6 +82,7 @@ export class Audit {
   /** Height by hash of transaction, of everything that some node has published. */
   readonly publishedTransactions = new Map<string, number>();
   readonly #accepted: string[] = [];
+  readonly #sent = new Map<string, string>();
   violation: Violation | undefined;
 
   constructor(trace: Trace) {
@@ -96,7 +99,7 @@ export class Audit {
 
   /** Verdict on the entry at a position, once somebody has read it. */
   verdictAt(position: number): string | undefined {
-    return this.#judged[position]?.verdict;
+    return this.#judged[position]?.text;
   }
 
   fail(invariant: string, detail: string): void {
@@ -105,11 +108,22 @@ export class Audit {
     this.#trace.add(`VIOLATION ${this.violation.message}`);
   }
 
+  /** One content for each slot of a claim; the same bytes again are fine. @param sender one life of a node */
+  sent(sender: string, { schema, key, bytes }: EncodedEntry): void {
+    const entry = decodeEntry(1, bytes);
+    if (entry === undefined || entry.kind === 'Genesis') return;
+    const slot = `${sender} ${bytesKey(entry.claim)} ${key}`;
+    const hash = bytesKey(entryHash(schema, bytes));
+    if ((this.#sent.get(slot) ?? hash) !== hash)
+      this.fail('one sent content per claim and slot (A5)', `${sender} sends another ${key}`);
+    this.#sent.set(slot, hash);
+  }
+
   /** @param mayStop the node is one that this entry may stop */
   folded(node: string, logEntry: LogEntry, result: FoldResult, mayStop: boolean): void {
     const { position } = logEntry;
-    const className = result.verdict === 'rejected' ? ` (${result.rejectedClass ?? 'settlement'})` : '';
-    this.#trace.add(`${node} reads ${position} ${logEntry.key}: ${result.verdict}${className}`);
+    const text = result.verdict === 'rejected' ? `rejected ${result.rejectedClass ?? 'unfit'}` : result.verdict;
+    this.#trace.add(`${node} reads ${position} ${logEntry.key}: ${text}`);
     if (result.verdict === 'stop') {
       if (!mayStop) this.fail('no legal append stops a reader', `${node} stops at ${position} ${logEntry.key}`);
       return;
@@ -117,7 +131,7 @@ export class Audit {
     const state = foldKey(result.state);
     const known = this.#judged[position];
     if (known === undefined) {
-      this.#judged[position] = { verdict: result.verdict, state, by: node };
+      this.#judged[position] = { verdict: result.verdict, text, state, by: node };
       if (result.verdict === 'accepted') this.#onAccepted(logEntry);
     } else if (known.verdict !== result.verdict || known.state !== state) {
       this.fail(
@@ -143,7 +157,21 @@ export class Audit {
         'one content per height',
         `${node} publishes block ${height} as ${toHex(blockHash)}, others as ${toHex(canonical.blockHash)}`,
       );
-    for (const raw of canonical.entry.record.transactions) this.publishedTransactions.set(bytesKey(raw), height);
+    this.#answer(canonical, height);
+  }
+
+  /** A node was started with these blocks in its stores: whoever asks for them gets them. */
+  opened(node: string, height: number): void {
+    for (let each = 1; each <= height; each++) {
+      const canonical = this.blocks[each];
+      if (canonical === undefined)
+        return this.fail('nothing is published that is not accepted', `${node} starts with block ${each}`);
+      this.#answer(canonical, each);
+    }
+  }
+
+  #answer({ entry }: Canonical, height: number): void {
+    for (const raw of entry.record.transactions) this.publishedTransactions.set(bytesKey(raw), height);
   }
 
   /** What does not depend on any node: how often each transaction is in an accepted block. */

@@ -6,6 +6,7 @@ import { type AppendFate, DELIVERED } from '../../src/log/eventLog.memory.ts';
 import { decodeEntry } from '../../src/log/entryCodec.ts';
 import type { EpochStartedEntry } from '../../src/log/entry.ts';
 import { type CloneMemory, type Machine, NEW_SOFTWARE, OLD_SOFTWARE, type World } from './world.ts';
+import type { SimulatedNode } from './simulatedNode.ts';
 import { OTHER_CHAIN_ID, plainDeposit, simulatedGenesis } from './workload.ts';
 import type { L1TransactionFields } from '../../src/protocol/transactionCodec.ts';
 
@@ -19,6 +20,8 @@ export class Faults {
   readonly deposits: Partial<L1TransactionFields>[] = [];
   #mayRaiseRules: boolean;
   #clones = 0;
+  /** Dies at its durable step of this number from now on. */
+  #doomed: { readonly node: SimulatedNode; steps: number } | undefined;
   /** Machines that may be cloned, paused and so on; the others only follow. */
   readonly #sometimesSlow: boolean;
 
@@ -39,12 +42,21 @@ export class Faults {
     this.#nextFault();
   }
 
+  /** Whether a node that was picked for it dies at this durable step. */
+  diesNow(node: SimulatedNode): boolean {
+    const doomed = this.#doomed;
+    if (doomed?.node !== node || --doomed.steps > 0) return false;
+    this.#doomed = undefined;
+    return true;
+  }
+
   /** From here on nothing goes wrong any more. What is in flight is lost, or lands in any order. */
-  stop(): void {
+  stop(landing?: 'lost' | 'landed'): void {
     const { log, machines } = this.#world;
     this.#isOn = false;
+    this.#doomed = undefined;
     this.#world.fateOf = () => DELIVERED;
-    const isLost = this.#draw() < 0.5;
+    const isLost = this.#draw() < 0.5 ? landing !== 'landed' : landing === 'lost';
     const inFlight = [...log.inFlight];
     while (inFlight.length > 0) {
       const [flight] = inFlight.splice(Math.floor(this.#draw() * inFlight.length), 1);
@@ -119,7 +131,8 @@ export class Faults {
     const { name } = machine;
     const { trace } = this.#world;
     this.#pick([
-      [14, () => (this.#world.kill(machine), this.#bootLater(machine))],
+      [8, () => (this.#world.kill(machine), this.#bootLater(machine))],
+      [8, () => (this.#doomed = { node, steps: this.between(1, 12) })],
       [6, () => (this.#world.cutPower(machine), this.#bootLater(machine))],
       [8, () => this.#pause(machine)],
       [8, () => this.#cut(machine, 'reads')],
@@ -319,11 +332,12 @@ export class Faults {
 }
 
 /** Which machines a seed has. */
-export function machinesOf(world: World): void {
+export function machinesOf(world: World, mainNodes?: 1 | 2): void {
   const draw = world.random('machines');
   const depth = (): number => (draw() < 0.5 ? 8 : 2);
   const flush = (): number => 1 + Math.floor(draw() * 6);
-  const mains = draw() < 0.25 ? 1 : 2;
+  const drawn = draw() < 0.25 ? 1 : 2;
+  const mains = mainNodes ?? drawn;
   world.machine('A', { maxAheadBlocks: depth(), flushEveryBlocks: flush() });
   if (mains > 1)
     world.machine('B', {

@@ -12,6 +12,7 @@ const USAGE = `usage: npm run sim -- [--seeds N] [--seed S] [--verbose] [--jobs 
   --crash-points  kills the main node at its durable steps, one run for each
   --points N      so many steps of each seed, evenly spread over all of them (default 60; 0: every one)
   --until-failure stops at the first failing seed
+  --once          plays a seed once instead of twice
   --jobs J        threads (default 2)
 `;
 const EVENTS_SHOWN = 40;
@@ -23,6 +24,7 @@ interface Options {
   readonly jobs: number;
   readonly isVerbose: boolean;
   readonly isUntilFailure: boolean;
+  readonly isRepeated: boolean;
 }
 
 function readOptions(): Options {
@@ -35,6 +37,7 @@ function readOptions(): Options {
       verbose: { type: 'boolean', default: false },
       'crash-points': { type: 'boolean', default: false },
       'until-failure': { type: 'boolean', default: false },
+      once: { type: 'boolean', default: false },
     },
   });
   const isCrashing = values['crash-points'];
@@ -51,6 +54,7 @@ function readOptions(): Options {
     jobs: number('jobs', values.jobs, 1),
     isVerbose: values.verbose,
     isUntilFailure: values['until-failure'],
+    isRepeated: !values.once,
   };
 }
 
@@ -67,11 +71,11 @@ function tellFailure({ task, invariant, detail, last }: TaskReport): void {
 }
 
 /** The tasks of every seed: itself, or its crash points, for which it is first played without a crash. */
-async function tasksOf({ seed, seeds, points }: Options): Promise<Task[]> {
+async function tasksOf({ seed, seeds, points, isRepeated }: Options): Promise<Task[]> {
   const tasks: Task[] = [];
   for (let each = seed; each < seed + seeds; each++) {
     if (points === undefined) {
-      tasks.push({ seed: each, isRepeated: true });
+      tasks.push({ seed: each, isRepeated });
       continue;
     }
     const { facts } = await simulate({ seed: each, isQuiet: true });

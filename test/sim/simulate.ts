@@ -33,9 +33,17 @@ export interface RunOptions {
   readonly crashAt?: number | undefined;
   /** No faults but that crash. */
   readonly isQuiet?: boolean | undefined;
+  /** How long things go wrong. */
+  readonly faultsMs?: number;
+  /** What becomes of what is in flight when faults stop; default: the seed decides. */
+  readonly landing?: 'lost' | 'landed';
+  /** Default: the seed decides. */
+  readonly mainNodes?: 1 | 2;
 }
 
 const FAULTS_MS = 25_000;
+/** The users' first transfers. */
+const FIRST_WISH_MS = 3_000;
 const USER_EVERY_MS = 700;
 const SETTLE_LIMIT_MS = 400_000;
 const CHECK_EVERY_MS = 500;
@@ -52,10 +60,12 @@ class RandomRun {
   readonly #world: World;
   readonly #faults: Faults;
   readonly #sent: Wish[] = [];
+  readonly #faultsMs: number;
   #steps = 0;
 
   constructor(options: RunOptions, wishes: readonly Wish[][]) {
     this.#options = options;
+    this.#faultsMs = options.faultsMs ?? FAULTS_MS;
     this.#wishes = wishes;
     this.#world = new World(options);
     this.#faults = new Faults(this.#world);
@@ -64,7 +74,7 @@ class RandomRun {
   async run(): Promise<RunResult> {
     const world = this.#world;
     this.#countSteps();
-    machinesOf(world);
+    machinesOf(world, this.#options.mainNodes);
     for (let signer = 0; signer < SIGNERS; signer++) this.#faults.deposits.push(fundingDeposit(this.#wishes, signer));
     if (world.random('genesis')() < 0.7) world.writeGenesis();
     for (const machine of world.machines) if (!machine.isForeign) world.boot(machine);
@@ -72,9 +82,10 @@ class RandomRun {
     if (foreign !== undefined) world.time.after(9_000, () => world.boot(foreign));
     this.#faults.start(this.#options.isQuiet === true);
     this.#nextWish();
-    await world.run(FAULTS_MS);
+    await world.run(this.#faultsMs);
     if (world.audit.violation === undefined) await this.#settle();
     const { audit, trace } = world;
+    await world.dispose();
     return {
       seed: this.#options.seed,
       violation: audit.violation,
@@ -94,6 +105,7 @@ class RandomRun {
   #countSteps(): void {
     const { crashAt } = this.#options;
     this.#world.diesAt = (node: SimulatedNode) => {
+      if (this.#faults.diesNow(node)) return true;
       if (node.name !== 'A') return false;
       this.#steps += 1;
       return this.#steps === crashAt;
@@ -106,7 +118,7 @@ class RandomRun {
     const draw = this.#world.random('users');
     const next = new Array<number>(SIGNERS).fill(0);
     const send = (): void => {
-      if (this.#world.elapsedMs < FAULTS_MS) {
+      if (this.#world.elapsedMs < this.#faultsMs) {
         const signer = Math.floor(draw() * SIGNERS);
         const wish = this.#wishes[signer]?.[next[signer] ?? NONCES];
         if (wish !== undefined && (next[signer] ?? 0) < NONCES - 1) {
@@ -117,7 +129,7 @@ class RandomRun {
       }
       time.after(USER_EVERY_MS, send);
     };
-    time.after(3_000, send);
+    time.after(FIRST_WISH_MS, send);
   }
 
   /** Until it is published. */
@@ -141,7 +153,7 @@ class RandomRun {
     const epochs = audit.epochs;
     const height = audit.height;
     world.trace.add(`faults stop: height ${height}, epoch ${epochs}, ${inFlight} in flight`);
-    this.#faults.stop();
+    this.#faults.stop(this.#options.landing);
     for (let signer = 0; signer < SIGNERS; signer++) {
       const last = this.#wishes[signer]?.[this.#sent.filter((wish) => wish.signer === signer).length];
       if (last === undefined) continue;

@@ -250,6 +250,12 @@ export class LogView implements EventLog {
     await this.#kept.close();
   }
 
+  /** Lets go of a reader whose process is dead; without it the runtime keeps its signals, and all they hold, for ever. */
+  dispose(): void {
+    this.#closed.abort();
+    this.#log.forget(this);
+  }
+
   async #reachable(): Promise<void> {
     await this.#context.life.survives(undefined);
     if (this.#isReadCut) throw new NodeError('retryable', 'the log cannot be reached', { code: 'LOG_UNAVAILABLE' });

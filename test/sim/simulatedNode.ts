@@ -47,6 +47,8 @@ export function decodeUpTo(newestSchema: number): typeof decodeEntry {
 export interface NodeListener {
   folded(node: SimulatedNode, logEntry: LogEntry, result: FoldResult): void;
   published(node: SimulatedNode, block: AcceptedBlock): void;
+  /** What its stores hold is readable again. */
+  opened(node: SimulatedNode, height: number): void;
   stopped(node: SimulatedNode, error: unknown): void;
   /** Anything else worth a line of the trace. */
   note(node: SimulatedNode, text: string): void;
@@ -169,6 +171,13 @@ export class SimulatedNode {
     this.life.end();
     this.options.log.forget(this.view);
     this.options.listener.note(this, 'killed');
+  }
+
+  /** When the world is over. */
+  dispose(): void {
+    this.life.end();
+    this.view.dispose();
+    this.#abort.abort();
   }
 
   pause(): void {
@@ -329,6 +338,7 @@ export class SimulatedNode {
       batchSent: alive(({ batch, firstBlock, lastBlock }) => this.#note(`seals ${batch}: ${firstBlock}-${lastBlock}`)),
       opened: alive((height) => {
         this.foldHeight = height;
+        listener.opened(this, height);
       }),
       entryRead: silent,
       executed: silent,

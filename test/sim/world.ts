@@ -98,6 +98,7 @@ export class World {
   onDown: (machine: Machine) => void = () => undefined;
   /** Nodes that have stopped, with their error. */
   readonly stops: { readonly name: string; readonly error: unknown }[] = [];
+  readonly #nodes: SimulatedNode[] = [];
   #steps = 0;
 
   constructor({ seed, print }: WorldOptions) {
@@ -108,10 +109,13 @@ export class World {
       this.time,
       {
         written: ({ position, key }, sender) => this.trace.add(`log ${position} = ${key} of ${sender}`),
-        sent: (sender, entries, { copies, ack, ackError }) =>
+        sent: (sender, entries, { copies, ack, ackError }) => {
+          const life = this.machines.find((machine) => machine.name === sender)?.lives ?? 0;
+          for (const entry of entries) this.audit.sent(`${sender}/${life}`, entry);
           this.trace.add(
             `${sender} sends ${entries.map(({ key }) => key).join()}: in ${copies.join() || 'never'}, ${ackError === undefined ? 'ack' : 'error'} ${ack}`,
-          ),
+          );
+        },
         misused: (sender, what) => this.audit.fail('one producer, one send, none after an error', `${sender}: ${what}`),
       },
       (sender, entries) => this.fateOf(sender, entries),
@@ -185,6 +189,7 @@ export class World {
       listener: this.#listener(machine),
     });
     machine.node = node;
+    this.#nodes.push(node);
     void node.start();
     return node;
   }
@@ -224,14 +229,22 @@ export class World {
     }
   }
 
+  /** Ends what is left of every process, so that the memory of this world can be used again. */
+  async dispose(): Promise<void> {
+    for (const node of this.#nodes) node.dispose();
+    await settle();
+  }
+
   isPublished(raw: Bytes): boolean {
     return this.audit.publishedTransactions.has(bytesKey(raw));
   }
 
   /** Hands a transaction to a node; undefined: taken, else the code of the refusal. */
   async submit(machine: Machine, raw: Bytes): Promise<string | undefined> {
+    const node = machine.running;
+    if (node === undefined) return 'DOWN';
     try {
-      await machine.running?.submit(raw);
+      await node.submit(raw);
       return undefined;
     } catch (error) {
       if (error instanceof NodeError) return error.code;
@@ -270,6 +283,7 @@ export class World {
         this.audit.folded(node.name, logEntry, result, isUpgrade || (entry?.kind === 'Genesis' && machine.isForeign));
       },
       published: (node, block) => this.audit.published(node.name, block, node.foldHeight),
+      opened: (node, height) => this.audit.opened(node.name, height),
       stopped: (node, error) => {
         const isForeign = machine.isForeign && isError(error, ReplayErrorCode.foreignGenesis);
         const isOld = machine.software.rules < NEW_SOFTWARE.rules && isError(error, ReplayErrorCode.upgradeNeeded);
