@@ -6,14 +6,7 @@ import { type Bytes, equalBytes, toHex } from '../common/bytes.ts';
 import { NodeError, assert } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { checkPublished, checkSealed } from '../log/assertions.ts';
-import {
-  AcceptedHashes,
-  type ChainFold,
-  EMPTY_FOLD,
-  type FoldResult,
-  type Software,
-  foldChain,
-} from '../log/chainFold.ts';
+import { AcceptedHashes, type ChainFold, EMPTY_FOLD, type FoldResult, type Software } from '../log/chainFold.ts';
 import {
   type BlockEntry,
   type Entry,
@@ -23,16 +16,10 @@ import {
 } from '../log/entry.ts';
 import { decodeEntry, encodeEntry, entryHash } from '../log/entryCodec.ts';
 import { type CaughtUp, type EventLog, type LogEntry, isCaughtUp } from '../log/eventLog.ts';
+import { foldEntry } from '../log/foldEntry.ts';
 import type { LeadershipManager } from '../log/leadership.ts';
 import { checkLogIdentity, decodeCheckpoint, encodeCheckpoint } from '../log/logIdentity.ts';
-import {
-  EMPTY_SETTLEMENT,
-  type SettlementFold,
-  type SettlementResult,
-  checkSettlement,
-  foldSettlement,
-  lastBlockOf,
-} from '../log/settlementFold.ts';
+import { EMPTY_SETTLEMENT, type SettlementFold, checkSettlement, lastBlockOf } from '../log/settlementFold.ts';
 import { changedRows, restoreSettlement } from '../log/settlementRows.ts';
 import type { BlockOutput } from '../protocol/blockOutput.ts';
 import { decodeTransaction } from '../protocol/transactionCodec.ts';
@@ -202,12 +189,8 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     const { software, chainId, leadership, metrics, logger } = this.#options;
     assert(logEntry.position > this.#position, `entry ${logEntry.position} delivered after ${this.#position}`);
     const isCopy = this.#acceptedHashes.has(hash);
-    const onChain = foldChain(this.#fold, entry, software, chainId, isCopy);
-    const settled =
-      entry !== undefined && isSettlementEntry(entry)
-        ? foldSettlement(this.#settlement, entry, this.#fold, software)
-        : undefined;
-    const result = settled === undefined ? onChain : settlementVerdict(onChain, settled);
+    const folds = { chain: this.#fold, settlement: this.#settlement };
+    const { result, settled } = foldEntry(folds, entry, software, { configuredChain: chainId, isDuplicate: isCopy });
     metrics.entryRead(logEntry.position, result, entry, logEntry.bytes.length);
     if (result.verdict === 'stop') throw this.#stopError(result, logEntry);
     this.#position = logEntry.position;
@@ -371,13 +354,6 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
       },
     );
   }
-}
-
-/** The fold of settlement judges; the fold of blocks may know better why it is rejected. */
-function settlementVerdict({ state, rejectedClass: known }: FoldResult, settled: SettlementResult): FoldResult {
-  if (settled.verdict === 'accepted') return { verdict: 'accepted', state };
-  const rejectedClass = known ?? settled.rejectedClass;
-  return { verdict: 'rejected', state, ...(rejectedClass !== undefined && { rejectedClass }) };
 }
 
 /** Its numbers are small once it is accepted. */

@@ -3,7 +3,7 @@
  * readers see its entries, only after the commit is on disk. One process writes; others may tail it read-only. SQLite has no
  * checksums of its own once pages have left the WAL, so each entry has one.
  */
-import { mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
@@ -87,7 +87,7 @@ export class EmbeddedEventLog implements EventLog {
       database?.close();
       this.#lock?.close();
       if (error instanceof NodeError) throw error;
-      throw this.#isReadOnly && !isDamage(error)
+      throw this.#isReadOnly && !existsSync(file)
         ? missingError(this.#path, error)
         : this.#ioError('open the log', error);
     }

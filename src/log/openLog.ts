@@ -14,23 +14,26 @@ import { type TopicOptions, createTopic, topicName } from './topic.ts';
 export interface OpenLogOptions {
   readonly logger?: LogLogger;
   readonly onAlarm?: (code: KafkaAlarm, facts: object) => void;
+  /** For commands: nothing is created or registered, and the embedded log may have its writer. */
+  readonly readOnly?: boolean;
 }
 
 /** @throws NodeError of the implementation: LOG_LOCKED, LOG_MISSING, LOG_UNAVAILABLE, TOPIC_MISSING, TOPIC_SETTINGS, … */
 export async function openLog(config: Config, options: OpenLogOptions = {}): Promise<EventLog> {
-  const log = config.kafkaBrokers === undefined ? openEmbedded(config) : await openKafka(config, options);
+  const log = config.kafkaBrokers === undefined ? openEmbedded(config, options) : await openKafka(config, options);
   return config.eventLogReadDelayMs > 0 ? delayReads(log, config.eventLogReadDelayMs) : log;
 }
 
 /** An external node tails the log of a main node on this machine. */
-function openEmbedded(config: Config): EventLog {
-  return openEmbeddedLog({ path: config.eventLogPath, readOnly: config.nodeRole === 'external' });
+function openEmbedded(config: Config, { readOnly }: OpenLogOptions): EventLog {
+  return openEmbeddedLog({ path: config.eventLogPath, readOnly: readOnly === true || config.nodeRole === 'external' });
 }
 
-async function openKafka(config: Config, { logger, onAlarm }: OpenLogOptions): Promise<EventLog> {
+async function openKafka(config: Config, { logger, onAlarm, readOnly }: OpenLogOptions): Promise<EventLog> {
   const topic = configuredTopic(config, logger);
-  if (config.kafkaAutoCreateTopics && config.nodeRole === 'main') await createTopic(topic);
-  const registry = config.nodeRole === 'main' ? configuredRegistry(config) : undefined;
+  const isWriter = config.nodeRole === 'main' && readOnly !== true;
+  if (config.kafkaAutoCreateTopics && isWriter) await createTopic(topic);
+  const registry = isWriter ? configuredRegistry(config) : undefined;
   const registryIds = registry === undefined ? undefined : await registerSchemas(registry, topic.topic);
   return openKafkaLog({
     connection: topic.connection,

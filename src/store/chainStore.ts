@@ -49,6 +49,7 @@ const RECORD_LENGTH = 124;
 const META_CHECKPOINT = new TextEncoder().encode('checkpoint');
 const META_GENESIS = new TextEncoder().encode('genesis');
 const META_JOURNAL_END = new TextEncoder().encode('journalEnd');
+export const CHECKPOINT_KEY = chainKey(CHAIN.meta, META_CHECKPOINT);
 
 export class ChainStore {
   readonly #store: KeyValueStore;
@@ -102,7 +103,7 @@ export class ChainStore {
     const { position, chainId, header, blockHash } = genesis;
     const writes = genesis.writes.map(({ flatKey, value }) => ({ flatKey, value }));
     this.#putJournal(batch, { index: 0, event: { kind: 'Genesis', position, chainId, header, blockHash, writes } });
-    batch.put(chainKey(CHAIN.meta, META_CHECKPOINT), checkpoint);
+    batch.put(CHECKPOINT_KEY, checkpoint);
     await this.#store.write(batch);
     this.#journalEnd = 1;
     this.#checkpoint = checkpoint;
@@ -124,7 +125,7 @@ export class ChainStore {
     batch.put(chainKey(CHAIN.blockHash, u64be(block.height)), block.output.blockHash);
     batch.put(chainKey(CHAIN.journalIndex, u64be(block.height)), u64be(this.#journalEnd));
     this.#putJournal(batch, { index: this.#journalEnd, event: block });
-    batch.put(chainKey(CHAIN.meta, META_CHECKPOINT), checkpoint);
+    batch.put(CHECKPOINT_KEY, checkpoint);
     await this.#store.write(batch);
     this.#journalEnd += 1;
     this.#checkpoint = checkpoint;
@@ -148,7 +149,7 @@ export class ChainStore {
     }
     if (event.kind === 'BatchSealed') batch.put(chainKey(CHAIN.sealIndex, u64be(event.batch)), u64be(this.#journalEnd));
     this.#putJournal(batch, { index: this.#journalEnd, event });
-    batch.put(chainKey(CHAIN.meta, META_CHECKPOINT), checkpoint);
+    batch.put(CHECKPOINT_KEY, checkpoint);
     await this.#store.write(batch);
     this.#journalEnd += 1;
     this.#checkpoint = checkpoint;
@@ -251,7 +252,7 @@ export class ChainStore {
   }
 
   async #readHead(genesisContext: (executionVersion: number) => BlockContext): Promise<void> {
-    this.#checkpoint = await this.#store.get(chainKey(CHAIN.meta, META_CHECKPOINT));
+    this.#checkpoint = await storedCheckpoint(this.#store);
     if (this.#checkpoint === undefined) return;
     const genesis = await this.#store.get(chainKey(CHAIN.meta, META_GENESIS));
     const end = await this.#store.get(chainKey(CHAIN.meta, META_JOURNAL_END));
@@ -317,6 +318,11 @@ export class ChainStore {
 /** The id the first L1 priority transaction after this block must have (spec: replay-record 5). */
 export function nextL1PriorityId(record: BlockRecord): bigint {
   return record.startingL1PriorityId + BigInt(record.transactions.filter((raw) => raw[0] === L1_PRIORITY_TYPE).length);
+}
+
+/** Bytes of the checkpoint in a store that is not opened as a chain; undefined: an empty store. */
+export function storedCheckpoint(store: Pick<KeyValueStore, 'get'>): Promise<Bytes | undefined> {
+  return store.get(CHECKPOINT_KEY);
 }
 
 /** Key ranges for digests: `state` is the same on every node of a chain, `journal` holds positions of its log too. */

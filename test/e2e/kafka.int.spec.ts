@@ -339,8 +339,12 @@ describe('main and external node over Kafka', function () {
     assert.deepEqual(replayed, { from: 1, to: head, replayed: head, equal: true });
     const verified = await commandJson(['verify', 'all'], { general_rocks_db_path: external.dataPath });
     assert.deepEqual(
-      verified.map(({ projection, isEqual, height }) => ({ projection, isEqual, height })),
-      projections.map(({ name }) => ({ projection: name, isEqual: true, height: head })),
+      verified.map(({ target, verdict, height }) => ({ target, verdict, height })),
+      ['log', 'state', ...projections.map(({ name }) => name)].map((target) => ({
+        target,
+        verdict: 'equal',
+        height: head,
+      })),
     );
     const env = { ...mainEnv, general_rocks_db_path: main.dataPath };
     const rebuilt = await commandJson(['rebuild', 'all'], env);

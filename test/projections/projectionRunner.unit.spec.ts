@@ -375,19 +375,30 @@ describe('projections/projectionRunner', () => {
       await runner.close();
     });
 
-    it('verify compares with what the journal gives, at the same height, and cleans up', async () => {
+    it('verify compares with what the journal gives, at the same height, and names the first key that differs', async () => {
+      const aside = { asideDirectory: join(dataDirectory, 'verify'), signal: stop.signal };
       await runAll({ openStore, journal: new MemoryJournal(entries.slice(0, 20)) });
-      const right = await verifyProjection(optionsOf({ openStore }), stop.signal);
-      assert.equal(right.isEqual, true);
-      assert.equal(right.height, 19);
-      assert.ok(right.live.keys > 20);
+      const right = await verifyProjection(optionsOf({ openStore }), aside);
+      assert.deepEqual([right.differences, right.first, right.height], [0, undefined, 19]);
+      assert.ok(right.keys > 20);
+      rmSync(aside.asideDirectory, { recursive: true });
       const runner = await ProjectionRunner.open(optionsOf({ openStore }));
       await put(runner.store, [u32be(3), text('damage')]);
+      await put(runner.store, [text('more'), text('x')]);
       await runner.close();
-      const wrong = await verifyProjection(optionsOf({ openStore }), stop.signal);
-      assert.equal(wrong.isEqual, false);
-      assert.notEqual(wrong.live.hash, wrong.rebuilt.hash);
-      assert.equal(existsSync(join(dataDirectory, 'verify')), false);
+      const wrong = await verifyProjection(optionsOf({ openStore }), aside);
+      assert.equal(wrong.differences, 2);
+      assert.deepEqual([wrong.first?.key, wrong.first?.stored], [u32be(3), text('damage')]);
+      assert.equal(wrong.keys, right.keys + 1);
+    });
+
+    it('verify refuses a journal that is shorter than what was applied', async () => {
+      await runAll({ openStore });
+      const aside = { asideDirectory: join(dataDirectory, 'verify'), signal: stop.signal };
+      await assert.rejects(
+        verifyProjection(optionsOf({ openStore, journal: new MemoryJournal(entries.slice(0, 20)) }), aside),
+        { code: 'PROJECTION_AHEAD', kind: 'retryable' },
+      );
     });
   });
 });
