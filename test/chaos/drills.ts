@@ -6,6 +6,7 @@ import { diskFull, fileReplaced, killedWriter, secondWriter } from './embeddedDr
 import { KafkaArena } from './kafkaArena.ts';
 import { KAFKA_DRILLS } from './kafkaDrills.ts';
 import { powerCut } from './powerCut.ts';
+import { takeOver } from './takeOver.ts';
 
 export function embeddedDrills(): readonly Drill[] {
   return [killedWriter, powerCut, ...diskFull, fileReplaced, secondWriter];
@@ -45,6 +46,6 @@ export function kafkaDrills(started: () => TestKafka | undefined): KafkaDrills {
       }
     },
   }));
-  // The one proxy is free for it once no nodes are behind it.
-  return { drills: [...onNodes, ambiguousAppends(kafka)], end };
+  // The one proxy is free for these once no nodes are behind it.
+  return { drills: [...onNodes, takeOver(kafka), ambiguousAppends(kafka)], end };
 }
