@@ -128,7 +128,14 @@ export async function verifyLog(context: VerifyContext, { checkpoint, chain }: F
       await log.close();
     }
   } catch (error) {
-    return { ...facts, verdict: 'different', summary: 'unreadable', problem: damageText(error), advice: RESTORE_LOG };
+    return {
+      ...facts,
+      verdict: 'different',
+      summary: 'unreadable',
+      problem: damageText(error),
+      position: failedPosition(error),
+      advice: RESTORE_LOG,
+    };
   } finally {
     progress.stop();
   }
@@ -222,7 +229,7 @@ export async function verifyState(context: VerifyContext, found: FoundChain): Pr
   }
 }
 
-/** Of the entry that could not be executed. */
+/** Of the entry that could not be read or executed. */
 function failedPosition(error: unknown): number | undefined {
   const position = error instanceof NodeError ? (error as NodeError).facts['position'] : undefined;
   return typeof position === 'number' ? position : undefined;

@@ -34,6 +34,8 @@ export interface KafkaLogOptions {
   readonly logger?: LogLogger;
   /** For metrics and the status line: what needs an operator's look while the log goes on. */
   readonly onAlarm?: (code: KafkaAlarm, facts: object) => void;
+  /** Between checks of the topic's settings; default 10 min. */
+  readonly verifySettingsMs?: number;
   /** For drills: every consumer that reads for `follow`, before it connects. */
   readonly onConsumer?: (consumer: Consumer) => void;
 }
@@ -100,7 +102,7 @@ export class KafkaEventLog implements EventLog {
   constructor(options: KafkaLogOptions) {
     this.#options = options;
     this.#logger = options.logger ?? SILENT_LOGGER;
-    this.#settingsTimer = setInterval(() => void this.#checkSettings(), VERIFY_SETTINGS_MS);
+    this.#settingsTimer = setInterval(() => void this.#checkSettings(), options.verifySettingsMs ?? VERIFY_SETTINGS_MS);
     this.#settingsTimer.unref();
   }
 

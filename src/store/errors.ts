@@ -57,7 +57,7 @@ export function storeFailure(path: string, doing: string, cause: unknown): Store
       'Another process or another part of this one has the store open. Stop it first.',
     );
   }
-  if (/corruption|checksum mismatch/i.test(text)) {
+  if (/corrupt|checksum mismatch|size mismatch/i.test(text)) {
     return failure(
       'fatal',
       'STORE_DAMAGED',

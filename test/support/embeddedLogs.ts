@@ -1,5 +1,6 @@
 /** Embedded logs of stopped nodes, read and written by tests. */
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bytes } from '../../src/common/bytes.ts';
 import { type ChainFold, EMPTY_FOLD, foldChain } from '../../src/log/chainFold.ts';
@@ -33,6 +34,12 @@ export async function appendToEmbeddedLog(path: string, entries: readonly Encode
   const log = openEmbeddedLog({ path });
   await log.append(entries);
   await log.close();
+}
+
+/** A log that holds exactly these, with right checksums, as if they had been written so. */
+export async function rewriteEmbeddedLog(path: string, entries: readonly EncodedEntry[]): Promise<void> {
+  rmSync(path, { recursive: true, force: true });
+  await appendToEmbeddedLog(path, entries);
 }
 
 /** What every reader makes of these entries. */
