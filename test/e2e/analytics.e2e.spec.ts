@@ -214,7 +214,7 @@ describe('analytics of nodes that crash, restart and rebuild', function () {
     await until('both are at the head', areAtHead, LIMIT_MS);
     head = (await statusOf(main)).logHead;
     assert.equal(Number(await rpc<Hex>(main.rpcUrl, 'eth_blockNumber')), head);
-    const watcher = new LogWatcher(await openEmbeddedLog({ path: join(main.dataPath, 'log'), readOnly: true }));
+    const watcher = new LogWatcher(openEmbeddedLog({ path: join(main.dataPath, 'log'), readOnly: true }));
     await watcher.whenHeight(head);
     const records: readonly BlockEntry[] = watcher.blocks;
     await watcher.close();
