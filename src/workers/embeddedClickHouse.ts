@@ -38,11 +38,6 @@ export class EmbeddedClickHouse implements ClickHouseServer {
     this.name = `the embedded ClickHouse in ${path}`;
   }
 
-  /** Process id of the engine; undefined: it does not run. */
-  async pid(): Promise<number | undefined> {
-    return (await this.#engine?.catch(() => undefined))?.child.pid;
-  }
-
   async endpoint(): Promise<ClickHouseEndpoint> {
     if (this.#isClosed) throw new StoreError('fatal', 'STORE_CLOSED', `${this.name} is closed`);
     this.#engine ??= this.#start();
@@ -74,10 +69,15 @@ export class EmbeddedClickHouse implements ClickHouseServer {
   }
 }
 
+export interface KnownEndpoint extends ClickHouseEndpoint {
+  /** Process id of the engine. */
+  readonly pid: number | undefined;
+}
+
 /** Where a running node's engine answers; undefined: none has said so. It may be gone since. */
-export function knownEndpoint(path: string): ClickHouseEndpoint | undefined {
+export function knownEndpoint(path: string): KnownEndpoint | undefined {
   try {
-    return JSON.parse(readFileSync(join(path, ENDPOINT_FILE), 'utf8')) as ClickHouseEndpoint; // written below
+    return JSON.parse(readFileSync(join(path, ENDPOINT_FILE), 'utf8')) as KnownEndpoint; // written below
   } catch {
     return undefined;
   }
@@ -131,7 +131,8 @@ async function startEngine(path: string): Promise<RunningEngine> {
   }
   const endpoint = endpointOf(answer.port);
   const file = join(path, ENDPOINT_FILE);
-  writeFileSync(file, `${JSON.stringify(endpoint)}\n`, { mode: 0o600 });
+  const known: KnownEndpoint = { ...endpoint, pid: child.pid };
+  writeFileSync(file, `${JSON.stringify(known)}\n`, { mode: 0o600 });
   void gone.then(() => {
     if (knownEndpoint(path)?.password === password) rmSync(file, { force: true });
   });

@@ -13,6 +13,8 @@ export interface TestClickHouse {
   readonly endpoint: ClickHouseEndpoint;
   /** What it is, for people. */
   readonly description: string;
+  /** It reaches nothing on the loopback interface of this machine. */
+  readonly isContainer: boolean;
   stop(): Promise<void>;
 }
 
@@ -44,7 +46,12 @@ async function startClickHouse(): Promise<TestClickHouse> {
   if (url !== undefined && url !== '') {
     const username = process.env['CLICKHOUSE_USERNAME'] ?? 'default';
     const password = process.env['CLICKHOUSE_PASSWORD'] ?? '';
-    return { endpoint: { url, username, password }, description: `CLICKHOUSE_URL ${url}`, stop: async () => undefined };
+    return {
+      endpoint: { url, username, password },
+      description: `CLICKHOUSE_URL ${url}`,
+      isContainer: false,
+      stop: async () => undefined,
+    };
   }
   return (await hasContainerEngine()) ? startContainer() : startLoopback();
 }
@@ -69,6 +76,7 @@ async function startContainer(): Promise<TestClickHouse> {
   return {
     endpoint: { url, username: 'default', password },
     description: `a container of ${IMAGE}`,
+    isContainer: true,
     stop: async () => void (await container.stop({ timeout: 0 })),
   };
 }
@@ -80,6 +88,7 @@ async function startLoopback(): Promise<TestClickHouse> {
   return {
     endpoint,
     description: `chdb behind HTTP at ${endpoint.url}; set CLICKHOUSE_URL, or start a container engine, for a real one`,
+    isContainer: false,
     async stop() {
       await engine.close();
       removeFolder(path);
