@@ -18,6 +18,7 @@ import { type Deployed, mixedL1Requests, mixedTransactions } from '../support/mi
 import {
   NodeProcess,
   freeNodePorts,
+  freePorts,
   killAllNodes,
   removeFolder,
   rpc,
@@ -111,13 +112,15 @@ async function readLog(prefix: string, height: number): Promise<LogWatcher> {
   }
 }
 
-describe('main and external node over Kafka', function () {
+describe('main node on Kafka, external nodes over Kafka and over TCP', function () {
   this.timeout(120_000);
   withKafka();
 
   const prefix = aPrefix();
   let main: NodeProcess;
   let external: NodeProcess;
+  /** Fed by the main node, without a broker. */
+  let overTcp: NodeProcess;
   let mainEnv: Record<string, string>;
   /** All that the second node is told of the chain; the broker of a test has one copy of everything. */
   let externalEnv: Record<string, string>;
@@ -151,13 +154,24 @@ describe('main and external node over Kafka', function () {
       kafka_replication_factor: '1',
       kafka_min_insync_replicas: '1',
     };
+    const [replayPort = 0] = await freePorts(1);
+    mainEnv['sequencer_block_replay_server_address'] = `127.0.0.1:${replayPort}`;
     main = new NodeProcess({ dataPath: folder('kafka-main'), ports: await freeNodePorts(), env: mainEnv });
+    overTcp = new NodeProcess({
+      dataPath: folder('tcp-external'),
+      ports: await freeNodePorts(),
+      env: {
+        sequencer_block_replay_download_address: `127.0.0.1:${replayPort}`,
+        general_main_node_rpc_url: main.rpcUrl,
+      },
+    });
     external = new NodeProcess({ dataPath: folder('kafka-external'), ports: await freeNodePorts(), env: externalEnv });
     main.start();
     await main.whenReady();
     await whenFunded(main.rpcUrl);
     external.start();
-    await external.whenReady();
+    overTcp.start();
+    await Promise.all([external.whenReady(60_000), overTcp.whenReady(60_000)]);
     if (registry !== undefined) {
       const subjects = (await (await fetch(`${registry}/subjects`)).json()) as string[];
       assert.ok(
@@ -235,27 +249,27 @@ describe('main and external node over Kafka', function () {
   });
 
   it('give the same blocks and receipts', async () => {
-    await whenAtBlock(external, head);
+    await Promise.all([whenAtBlock(external, head), whenAtBlock(overTcp, head)]);
     for (let height = 0; height <= head; height++) {
       for (const [method, params] of [
         ['eth_getBlockByNumber', [`0x${height.toString(16)}`, true]],
         ['eth_getBlockReceipts', [`0x${height.toString(16)}`]],
       ] as const) {
-        const [ours, theirs] = await Promise.all(
-          [main, external].map(({ rpcUrl }) => rpc<JsonRecord | JsonRecord[]>(rpcUrl, method, params)),
+        const [ours, ...theirs] = await Promise.all(
+          [main, external, overTcp].map(({ rpcUrl }) => rpc<JsonRecord | JsonRecord[]>(rpcUrl, method, params)),
         );
         assert.ok(ours);
-        assert.deepEqual(theirs, ours, `${method} ${height}`);
+        assert.deepEqual(theirs, [ours, ours], `${method} ${height}`);
       }
     }
   });
 
   it('store the output hashes of the log, and the same state, journal and repositories, key by key', async () => {
-    assert.deepEqual([await external.stop(), await main.stop()], [0, 0]);
+    assert.deepEqual([await overTcp.stop(), await external.stop(), await main.stop()], [0, 0, 0]);
     const watcher = await readLog(prefix, head);
     const inLog = watcher.blocks.map(({ record }) => toHex(record.blockOutputHash));
     assert.equal(inLog.length, head);
-    for (const { dataPath } of [main, external]) {
+    for (const { dataPath } of [main, external, overTcp]) {
       const store = await ChainStore.open(
         await openRocksStore(chainStorePath({ generalRocksDbPath: dataPath })),
         genesisContext,
@@ -276,6 +290,9 @@ describe('main and external node over Kafka', function () {
     digests = await digestOf(main);
     assert.deepEqual(Object.keys(digests).sort(), ['journal', 'state', ...projections.map(({ name }) => name)].sort());
     assert.deepEqual(await digestOf(external), digests);
+    // Its log and so its journal are its own, and carry no settlement.
+    const fedOverTcp = await digestOf(overTcp);
+    for (const name of ['state', 'repositories', 'merkleTree']) assert.deepEqual(fedOverTcp[name], digests[name], name);
   });
 
   it('agree again after the external node lost its data, from broker, prefix and chain id alone', async () => {
