@@ -106,12 +106,9 @@ export function listenersOf(config: Config): readonly Listener[] {
     { name: 'metrics', option: 'general_prometheus_port', host: '0.0.0.0', port: config.generalPrometheusPort },
   ];
   if (config.rpcEnabled) listeners.unshift({ name: 'JSON-RPC', option: 'rpc_address', ...config.rpcAddress });
-  if (OPTIONS.sequencer_block_replay_server_address.effect === 'now')
-    listeners.push({
-      name: 'replay',
-      option: 'sequencer_block_replay_server_address',
-      ...config.sequencerBlockReplayServerAddress,
-    });
+  const replay = config.sequencerBlockReplayServerAddress;
+  if (replay !== undefined)
+    listeners.push({ name: 'replay', option: 'sequencer_block_replay_server_address', ...replay });
   if (OPTIONS.prover_api_address.effect === 'now' && config.proverApiEnabled)
     listeners.push({ name: 'prover API', option: 'prover_api_address', ...config.proverApiAddress });
   return listeners;

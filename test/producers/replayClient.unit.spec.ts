@@ -111,7 +111,7 @@ class Target implements ReplayTarget {
     this.#blockHashes = nextBlockHashes(this.#blockHashes, executed.blockHash);
     this.onAccepted();
     const bytes = new Uint8Array(0);
-    return { height: this.height, entryHash: bytes, bytes, payload: undefined };
+    return { height: this.height, parent: bytes, entryHash: bytes, bytes, payload: undefined };
   }
 }
 
