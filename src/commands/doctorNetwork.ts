@@ -92,7 +92,7 @@ export async function checkRegistry(config: Config, clocks: ClockSample[]): Prom
   const { schemaRegistryUsername: name, schemaRegistryPassword: password } = config;
   const headers = name === undefined ? {} : { authorization: `Basic ${btoa(`${name}:${password?.reveal() ?? ''}`)}` };
   const answer = await timed(url, clocks, () =>
-    fetch(new URL('/subjects', url), { headers, signal: AbortSignal.timeout(REQUEST_LIMIT_MS) }),
+    fetch(`${url.replace(/\/+$/, '')}/subjects`, { headers, signal: AbortSignal.timeout(REQUEST_LIMIT_MS) }),
   ).catch(() => undefined);
   const advice = 'check schema_registry_url, or unset it: only other tools need the registry';
   if (answer === undefined) return fail('registry', `${url} does not answer`, advice);

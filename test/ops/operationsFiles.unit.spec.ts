@@ -228,7 +228,9 @@ describe('ops/Dockerfile', () => {
 });
 
 const rows = new Map<string, MetricRow<string>>(
-  Object.values(METRICS).flatMap((group) => Object.values(group).map((row) => [row.name, row] as const)),
+  Object.values(METRICS).flatMap((group) =>
+    Object.values(group as Readonly<Record<string, MetricRow<string>>>).map((row) => [row.name, row] as const),
+  ),
 );
 /** What Prometheus adds itself (prometheus.yml). */
 const SCRAPED = ['job', 'instance', 'chain_id', 'role'];
