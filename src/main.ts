@@ -159,6 +159,13 @@ nodeCommand(
     new Option('--gas-limit <gas>', 'gas of the transaction on L2; 500000 without it'),
   ],
 );
+const l1 = program.command('l1').description('an L1 for development');
+nodeCommand(
+  l1,
+  'deploy',
+  'put the development contracts, this chain and a rich account onto an anvil (general_l1_rpc_url)',
+  async (options) => (await import('./commands/deployL1.ts')).deployL1(options),
+);
 const topics = program.command('topics').description('the topic of the log on Kafka');
 nodeCommand(topics, 'create', 'create the topic and its Genesis', async (options) =>
   (await import('./commands/topics.ts')).createTopic(options),

@@ -11,6 +11,7 @@ import { privateKeyToAddress } from 'viem/accounts';
 import type { Config } from '../common/config.ts';
 import { OPTIONS } from '../common/configTable.ts';
 import { errorText } from '../common/errors.ts';
+import { writesLog } from '../log/openLog.ts';
 import { enabledProjections, isOptional } from '../projections/index.ts';
 import { STORE_FORMAT, storeFormatOf } from '../store/storeFormat.ts';
 import { CHAIN_STORE_VERSION } from '../workers/chainSettings.ts';
@@ -143,7 +144,7 @@ function bindProblem(host: string, port: number): Promise<string | undefined> {
 /** Writes and syncs a small file where the data lies, or will. */
 export async function checkDisk(config: Config): Promise<Finding[]> {
   const folders = new Set([config.generalRocksDbPath]);
-  if (config.kafkaBrokers === undefined && config.nodeRole === 'main') folders.add(config.eventLogPath);
+  if (config.kafkaBrokers === undefined && writesLog(config)) folders.add(config.eventLogPath);
   return Promise.all([...folders].map(checkFolder));
 }
 

@@ -4,7 +4,7 @@ import { toHex } from '../common/bytes.ts';
 import type { Config } from '../common/config.ts';
 import { NodeError, errorText } from '../common/errors.ts';
 import { silentLogger } from '../common/logger.ts';
-import { configuredTopic, openLog } from '../log/openLog.ts';
+import { configuredTopic, openLog, writesLog } from '../log/openLog.ts';
 import { verifyTopic } from '../log/topic.ts';
 import { configuredChainId } from '../workers/chainSettings.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
@@ -69,9 +69,9 @@ async function checkHistory(config: Config): Promise<Finding> {
 }
 
 async function checkEmbeddedLog(config: Config): Promise<Finding> {
-  const { eventLogPath: path, nodeRole } = config;
+  const { eventLogPath: path } = config;
   if (!existsSync(path))
-    return nodeRole === 'main'
+    return writesLog(config)
       ? ok('log', `${path}: none yet, the first start makes it`)
       : fail(
           'log',
@@ -92,7 +92,7 @@ export async function checkRegistry(config: Config, clocks: ClockSample[]): Prom
   const { schemaRegistryUsername: name, schemaRegistryPassword: password } = config;
   const headers = name === undefined ? {} : { authorization: `Basic ${btoa(`${name}:${password?.reveal() ?? ''}`)}` };
   const answer = await timed(url, clocks, () =>
-    fetch(new URL('/subjects', url), { headers, signal: AbortSignal.timeout(REQUEST_LIMIT_MS) }),
+    fetch(`${url.replace(/\/+$/, '')}/subjects`, { headers, signal: AbortSignal.timeout(REQUEST_LIMIT_MS) }),
   ).catch(() => undefined);
   const advice = 'check schema_registry_url, or unset it: only other tools need the registry';
   if (answer === undefined) return fail('registry', `${url} does not answer`, advice);

@@ -4,6 +4,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type Server, createServer } from 'node:http';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
+import { CHAIN_STORE_VERSION } from '../../src/workers/chainSettings.ts';
 import { projections } from '../../src/projections/index.ts';
 import { anAccount, viemClients, whenFunded } from '../support/clients.ts';
 import {
@@ -38,6 +39,7 @@ function optionsOf(at: NodePorts): Record<string, string> {
     rpc_address: `127.0.0.1:${at.rpc}`,
     status_server_address: `127.0.0.1:${at.status}`,
     general_prometheus_port: String(at.metrics),
+    sequencer_block_replay_server_address: '127.0.0.1:0',
   };
 }
 
@@ -211,14 +213,16 @@ describe('status, doctor and rebuild', function () {
 
   it('doctor names stores of another format or version, a damaged node id, and every problem of the configuration', async () => {
     const folder = temporaryFolder('doctor-stores');
-    for (const path of ['repositories/v999', 'chainStore/v3']) mkdirSync(join(folder, path), { recursive: true });
-    writeFileSync(join(folder, 'chainStore/v3/REPRISE_FORMAT'), '99\n');
+    const version = `v${CHAIN_STORE_VERSION}`;
+    for (const path of ['repositories/v999', `chainStore/${version}`])
+      mkdirSync(join(folder, path), { recursive: true });
+    writeFileSync(join(folder, 'chainStore', version, 'REPRISE_FORMAT'), '99\n');
     writeFileSync(join(folder, 'node-id'), 'not hex');
     const { findings } = await doctor({ general_rocks_db_path: folder });
     rmSync(folder, { recursive: true });
     assert.match(
       textsOf(findings, 'store', 'fail').join(),
-      /chainStore\/v3 has format 99, this version reads format 1/,
+      /chainStore\/v\d+ has format 99, this version reads format 1/,
     );
     assert.match(textsOf(findings, 'store', 'warn').join(), /repositories also has v999/);
     assert.match(textsOf(findings, 'node id', 'fail').join(), /does not hold a node id/);
