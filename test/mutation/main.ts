@@ -1,5 +1,5 @@
 /**
- * npm run mutate -- vm [--only <file or id>] [--up]
+ * npm run mutate -- vm [--only <part of a line>]... [--up]
  *
  * Changes every constant of spec execution and native by one, up and down (--up: up alone), in memory, and runs the tests
  * over each change. A line for each: `killed ... by <test>`, `equivalent` with the reason, or SURVIVED. Exit code 1 when one
@@ -15,7 +15,7 @@ import { ALL_SPECS, type Target, VM_TARGETS } from './targets.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const PARALLEL = 2;
-const USAGE = 'usage: npm run mutate -- vm [--only <file or id>] [--up]';
+const USAGE = 'usage: npm run mutate -- vm [--only <part of a line>]... [--up]';
 
 interface Mutant {
   readonly target: Target;
@@ -51,7 +51,7 @@ function nameOf({ target, constant, step }: Mutant): string {
 async function main(): Promise<number> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { only: { type: 'string' }, up: { type: 'boolean', default: false } },
+    options: { only: { type: 'string', multiple: true }, up: { type: 'boolean', default: false } },
   });
   if (positionals.length !== 1 || positionals[0] !== 'vm') {
     console.error(USAGE);
@@ -59,7 +59,7 @@ async function main(): Promise<number> {
   }
   const { only } = values;
   const queue = VM_TARGETS.flatMap((target) => mutantsOf(target, values.up ? [1] : [1, -1])).filter(
-    (mutant) => only === undefined || nameOf(mutant).includes(only),
+    (mutant) => only === undefined || only.some((part) => nameOf(mutant).includes(part)),
   );
   const runners = Array.from({ length: PARALLEL }, () => new MutationRunner());
   const counts = { killed: 0, survived: 0, equivalent: 0 };

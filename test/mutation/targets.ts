@@ -68,6 +68,10 @@ export const VM_TARGETS: readonly Target[] = [
       'finish#3',
       'finish#4',
     ],
+    equivalent: {
+      'U64_MAX+1': 'no multiple of 88 is 2^64, and the gas limit is below 2^53 before its ergs are looked at',
+      'U64_MAX-1': 'no multiple of 88 or of 256 is 2^64 - 1',
+    },
     specs: vm('constants', 'l1Transaction', 'workedL1Blocks'),
   },
   {

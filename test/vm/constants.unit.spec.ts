@@ -4,9 +4,10 @@ import type { Bytes } from '../../src/common/bytes.ts';
 import { nativeBudget, saturate } from '../../src/vm/nativeBudget.ts';
 import { abiLength } from '../../src/vm/l2Transaction.ts';
 import { wouldStopVm } from '../../src/vm/l1Transaction.ts';
+import { Simulation } from '../../src/vm/simulation.ts';
 import type { L1TransactionFields } from '../../src/protocol/transactionCodec.ts';
-import { anAddress, anL1Transaction, anL2Transaction, aWord, code, push } from '../support/factories.ts';
-import { aState, runOne } from './harness.ts';
+import { aBlockContext, anAddress, anL1Transaction, anL2Transaction, aWord, code, push } from '../support/factories.ts';
+import { aState, CONTRACT, runOne, SENDER } from './harness.ts';
 
 const context = { pubdataPrice: 0n };
 
@@ -33,6 +34,50 @@ describe('bounds of the constants', () => {
     const huge = { gasLimit, context: { ...context, gasLimit, eip1559BaseFee: 1_000n } };
     const at = (offset: number): bigint => nativeOf(code(push(1), push(offset), 0x53), huge);
     assert.equal(at(0xffff_ffdf) - at(0xffff_ffe0), 35n + (1n << 32n) - 32n);
+  });
+
+  it('memory costs three gas a word and the square by 512', () => {
+    // 724 words: 524,176 / 512 = 1,023.8, which is neither by 511 nor by 513.
+    const { output } = runOne(aState(code(push(1), push(724 * 32 - 1), 0x53)), { context });
+    assert.equal(output.gasUsed, 21_000n + 3n + 3n + 3n + 3n * 724n + 1_023n);
+  });
+
+  it('SSTORE fails with 2,300 gas left and runs with one more', () => {
+    const callee = anAddress(0xca11ee);
+    // PUSH0, SLOAD, PUSH0: the slot is warm, its own value is written for 100 gas.
+    const rewrites = code(0x5f, 0x54, 0x5f, 0x55);
+    const spends = (gas: number): bigint => {
+      const outer = code(0x5f, 0x5f, 0x5f, 0x5f, 0x5f, push(callee), push(gas), 0xf1);
+      const state = aState(outer).put(callee, { nonce: 1n, code: rewrites, slots: [[aWord(0), aWord(1)]] });
+      return runOne(state, { context }).output.gasUsed - (21_000n + 5n * 2n + 3n + 3n + 2_600n);
+    };
+    assert.equal(spends(2_104 + 2_300), 2_104n + 2_300n);
+    assert.equal(spends(2_104 + 2_301), 2_104n + 100n);
+  });
+
+  it('a simulation counts 100 native as a gas', () => {
+    // 100 hashes of a word: 20,000 native each for 36 gas.
+    const state = aState(code(...Array.from({ length: 100 }, () => code(push(32), 0x5f, 0x20, 0x50))));
+    const { output } = runOne(state, { context });
+    const simulation = new Simulation({
+      context: aBlockContext(context),
+      state,
+      transaction: {
+        type: 2,
+        from: SENDER,
+        to: CONTRACT,
+        input: new Uint8Array(0),
+        value: 0n,
+        gasLimit: 10_000_000n,
+        gasPrice: 0n,
+        nonce: 0n,
+        accessList: [],
+      },
+    });
+    const step = simulation.start();
+    assert.ok(step.kind === 'done');
+    assert.equal(step.gasUsed, output.nativeUsed / 100n);
+    assert.ok(step.gasUsed > output.gasUsed);
   });
 
   it('memory of all frames stays below 2^27 bytes, to the byte', () => {
@@ -69,6 +114,8 @@ describe('bounds of the constants', () => {
     assert.equal(loaded(65) - loaded(64), 0n);
     // 112 + 16 = 128 bytes are two, 120 + 16 three.
     assert.equal(loaded(113) - loaded(112), 340n);
+    // 448 + 56 = 504 bytes are eight, 456 + 64 = 520 nine.
+    assert.equal(loaded(456) - loaded(448), 340n);
   });
 
   it('the ABI form counts every word', () => {
