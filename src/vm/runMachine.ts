@@ -1,5 +1,6 @@
 /** Runs frames until the top-level one ends, a key is missing or the turn is over. */
 import { EMPTY_BYTES } from '../common/bytes.ts';
+import { runPending } from './calls.ts';
 import { depositCode } from './creates.ts';
 import { runFrame } from './interpreter.ts';
 import { FATAL_RESULT } from './machine.ts';
@@ -15,7 +16,14 @@ export type RunOutcome = 'missing' | 'paused' | 'ended';
 export function runMachine(machine: Machine, budget: number): RunOutcome {
   machine.budget = budget;
   for (;;) {
-    const { frame } = machine;
+    const { frame, pending } = machine;
+    if (pending !== undefined) {
+      const signal = runPending(machine, pending);
+      if (signal === FATAL) abort(machine);
+      if (signal !== RUNNING) return 'ended';
+      if (machine.budget <= 0) return 'paused';
+      continue;
+    }
     const signal = frame.kind === 'hook' ? runHook(machine) : runFrame(machine, frame);
     if (signal === MISSING) return 'missing';
     if (signal === SWITCHED) continue;
@@ -32,8 +40,7 @@ export function runMachine(machine: Machine, budget: number): RunOutcome {
 function endFrame(machine: Machine, signal: Signal): Signal {
   const { frame, meter } = machine;
   if (signal === FATAL) {
-    machine.result = FATAL_RESULT;
-    traceAbort(machine);
+    abort(machine);
     return FATAL;
   }
   let success = signal === STOPPED;
@@ -65,7 +72,8 @@ function endFrame(machine: Machine, signal: Signal): Signal {
   return RUNNING;
 }
 
-function traceAbort(machine: Machine): void {
+function abort(machine: Machine): void {
+  machine.result = FATAL_RESULT;
   for (let i = 0; i <= machine.callers.length; i += 1) {
     machine.tracer?.exit({ success: false, output: EMPTY_BYTES, gasLeft: 0, error: 'out of native resources' });
   }
