@@ -11,12 +11,13 @@ import { CHARGED, Meter, OUT_OF_GAS } from './meter.ts';
 import type { Charge } from './meter.ts';
 import { memoryGrowthNative } from './nativeCosts.ts';
 import { STACK_LIMBS_MAX } from './opcodes.ts';
+import type { PrecompileTask } from './precompiles/precompile.ts';
 import { StateAccess } from './stateAccess.ts';
 import { StepTracing } from './stepTracing.ts';
 import type { Tracer } from './tracer.ts';
 import { copyWord, LIMBS, readBytes, setBigInt, setNumber, toOffset } from './words.ts';
 import type { WideWords, Words } from './words.ts';
-import type { WorldState } from './worldState.ts';
+import type { Checkpoint, WorldState } from './worldState.ts';
 
 /** How a top-level frame ended. Gas and native left are in the meter. */
 export interface MachineResult {
@@ -37,6 +38,17 @@ export const FATAL_RESULT: MachineResult = {
 
 /** `Machine.failure` where a frame meets a byte that is no opcode. */
 export const INVALID_OPCODE = 'invalid opcode';
+
+/** A precompile at work over several turns. */
+export interface PendingPrecompile {
+  readonly task: PrecompileTask;
+  /** To be taken when it succeeds. */
+  readonly gas: number;
+  /** State to return to when it fails. */
+  readonly checkpoint: Checkpoint;
+  /** undefined: the transaction called it. */
+  readonly caller: Frame | undefined;
+}
 
 /** What the environment opcodes answer. */
 export interface Environment {
@@ -95,6 +107,8 @@ export class Machine {
   /** Below the top one. */
   readonly callers: Frame[] = [];
   frame!: Frame;
+  /** Runs before `frame` goes on. */
+  pending: PendingPrecompile | undefined;
   /** Output of a frame that stops or reverts. */
   output: Bytes = EMPTY_BYTES;
   /** Why a frame failed, for tracers. */
@@ -132,6 +146,7 @@ export class Machine {
     this.origin = origin;
     setBigInt(this.constants, GASPRICE, gasPrice);
     this.callers.length = 0;
+    this.pending = undefined;
     this.outputTotal = 0;
     this.result = undefined;
     if (this.memory.length > MEMORY_KEPT_MAX) this.#useMemory(new Uint8Array(INITIAL_MEMORY));

@@ -1,5 +1,6 @@
 /** Runs frames until the top-level one ends, a key is missing or the turn is over. */
 import { EMPTY_BYTES } from '../common/bytes.ts';
+import { runPending } from './calls.ts';
 import { depositCode } from './creates.ts';
 import { runFrame } from './interpreter.ts';
 import { FATAL_RESULT, INVALID_OPCODE } from './machine.ts';
@@ -16,7 +17,15 @@ export type RunOutcome = 'missing' | 'paused' | 'ended';
 export function runMachine(machine: Machine, budget: number): RunOutcome {
   machine.budget = budget;
   for (;;) {
-    const { frame } = machine;
+    const { frame, pending } = machine;
+    if (pending !== undefined) {
+      const signal = runPending(machine, pending);
+      if (signal === FATAL && pending.caller === undefined) machine.result = FATAL_RESULT;
+      else if (signal === FATAL) abort(machine);
+      if (signal !== RUNNING) return 'ended';
+      if (machine.budget <= 0) return 'paused';
+      continue;
+    }
     const signal = frame.kind === 'hook' ? runHook(machine) : runFrame(machine, frame);
     if (signal === MISSING) return 'missing';
     if (signal === SWITCHED) continue;
@@ -34,8 +43,7 @@ export function runMachine(machine: Machine, budget: number): RunOutcome {
 function endFrame(machine: Machine, signal: Signal): Signal {
   const { frame, meter } = machine;
   if (signal === FATAL) {
-    machine.result = FATAL_RESULT;
-    traceAbort(machine);
+    abort(machine);
     return FATAL;
   }
   let success = signal === STOPPED;
@@ -71,7 +79,8 @@ function failureOf({ failure, frame }: Machine): string {
   return failure === INVALID_OPCODE ? `${failure}: ${opcodeName(frame.code.bytes[frame.pc] ?? 0)}` : failure;
 }
 
-function traceAbort(machine: Machine): void {
+function abort(machine: Machine): void {
+  machine.result = FATAL_RESULT;
   for (let i = 0; i <= machine.callers.length; i += 1) {
     machine.tracer?.exit({ success: false, output: EMPTY_BYTES, gasLeft: 0, error: FATAL_RESULT.error });
   }
