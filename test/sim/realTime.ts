@@ -15,13 +15,13 @@ function replaced<T extends object, K extends keyof T>(target: T, name: K, value
   };
 }
 
-/** Throws RealTimeLeak when code of this project used real time or Math.random during the run. */
-export async function withoutRealTime<T>(run: () => Promise<T>): Promise<T> {
+/** Throws RealTimeLeak when code of `folder` used real time or Math.random during the run. */
+export async function withoutRealTime<T>(run: () => Promise<T>, folder = '/src/'): Promise<T> {
   const leaks: string[] = [];
   const watched = <A extends unknown[], R>(name: string, real: (...values: A) => R) =>
     function (...values: A): R {
       const stack = new Error(name).stack ?? '';
-      if (stack.includes('/src/')) leaks.push(stack);
+      if (stack.includes(folder)) leaks.push(stack);
       return real(...values);
     };
   const restore = [

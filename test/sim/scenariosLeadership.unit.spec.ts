@@ -263,6 +263,50 @@ describe('log protocol scenarios: leadership', () => {
   );
 
   it(
+    'T6 variant: the acknowledgement never comes though the block is read: what waits behind it is not held up for ever',
+    scenario(async (chain) => {
+      const [a] = await chain.begin(['A']);
+      assert.ok(a);
+      chain.fates.set('A', [{ copies: [0], ack: 'never' }]);
+      const first = await chain.ask(a, 0);
+      await chain.until('the first is included', () => chain.isPublished(first.raw));
+      assert.equal(chain.audit.epochs, 1);
+      const second = await chain.ask(a, 1);
+      await chain.until('the second is included', () => chain.isPublished(second.raw), 10_000);
+      assert.equal(chain.count('leads no more: expired'), 1);
+    }),
+  );
+
+  for (const [what, fate] of [
+    ['is never answered', { copies: [], ack: 'never' }],
+    ['is acknowledged and lost', LOST],
+    ['fails', { copies: [], ack: 0, ackError: 'not enough replicas' }],
+  ] as const)
+    it(
+      `the Genesis of an empty log ${what}: the node goes on reading and offers it again`,
+      scenario(async (chain) => {
+        const a = chain.machine('A');
+        chain.fates.set('A', [fate]);
+        chain.boot(a);
+        await chain.whenLeads(a);
+        assert.deepEqual(chain.stops, []);
+        assert.equal(chain.log.entries.filter(({ key }) => key === 'Genesis').length, 1);
+      }),
+    );
+
+  it(
+    'a main node whose Genesis is never answered follows the one that is written by another',
+    scenario(async (chain) => {
+      const a = chain.machine('A');
+      chain.always.set('A', { copies: [], ack: 'never' });
+      chain.boot(a);
+      await chain.run(1_000);
+      chain.writeGenesis();
+      await chain.until('A has read it', () => a.node?.height === 0, 1_000);
+    }),
+  );
+
+  it(
     'T7: cut off from reading A goes on appending while B leads: all rejected, none of it published',
     scenario(async (chain) => {
       const [a, b] = await chain.begin(['A', 'B']);

@@ -171,7 +171,7 @@ describe('log protocol scenarios: the log', () => {
       const old = chain.machine('O', { role: 'external', software: OLD_SOFTWARE });
       chain.boot(old);
       const last = chain.newest('EpochStarted/');
-      const next = encodeEntry({ ...last, epoch: last.epoch + 1n, claim: filled(0x77, 16) } as Entry);
+      const next = encodeEntry({ ...last, epoch: last.epoch + 1n, claim: filled(0x77, 16) });
       assert.equal(await chain.inject({ ...next, schema: 2 }), 'rejected garbage');
       await chain.until('the old one has read it', () => chain.isSettled(old));
       assert.equal(a.node?.isLeading, true);
@@ -295,7 +295,7 @@ describe('log protocol scenarios: the log', () => {
       stopsAtReplacedLog(chain, () => {
         const kept = chain.log.entries.slice(0, -2);
         const last = chain.newest('EpochStarted/');
-        const grown = [1n, 2n, 3n].map((step) => encodeEntry({ ...last, epoch: last.epoch + step } as Entry));
+        const grown = [1n, 2n, 3n].map((step) => encodeEntry({ ...last, epoch: last.epoch + step }));
         chain.log.replace([...kept, ...grown]);
       }),
     ),
