@@ -23,7 +23,7 @@ import {
 import type { Drill, DrillOptions } from './drill.ts';
 import { SETTINGS } from './kafkaArena.ts';
 
-const TAKE_OVERS = { short: 2, long: 50 };
+const TAKE_OVERS = { short: 1, long: 50 };
 const RECOVERY_MS = 90_000;
 /** Of each node in each round. */
 const TRANSFERS = 20;

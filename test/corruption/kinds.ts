@@ -368,7 +368,7 @@ const STORE_FILES: readonly CorruptionKind[] = [
   {
     name: 'chain store of another chain in its place',
     harm: (chain) => chain.swap(chain.storePath('chainStore'), chain.storePath('chainStore', chain.otherPath)),
-    detection: damagedLog(/hash|log ends at position/),
+    detection: damagedLog(/the entry at position \d+ .*chain store|log ends at position/),
   },
 ];
 
