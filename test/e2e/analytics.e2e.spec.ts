@@ -176,7 +176,9 @@ describe('analytics of nodes that crash, restart and rebuild', function () {
       async () => ((await analyticsHeight(main)) >= start + 5 ? true : undefined),
       LIMIT_MS,
     );
+    const orphan = enginePid(main);
     await Promise.all([main.kill(), external.kill()]);
+    await until('the engine ends with its node', () => (isAlive(orphan) ? undefined : true), LIMIT_MS);
     await startBoth();
     const before = await until('the engine is back', () => enginePid(main), LIMIT_MS);
     process.kill(before, 'SIGKILL');
@@ -284,6 +286,16 @@ describe('analytics of nodes that crash, restart and rebuild', function () {
     return knownEndpoint(analyticsPath({ generalRocksDbPath: node.dataPath }))?.pid;
   }
 });
+
+function isAlive(pid: number | undefined): boolean {
+  assert.ok(pid !== undefined);
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 describe('a node without chdb', function () {
   this.timeout(60_000);
