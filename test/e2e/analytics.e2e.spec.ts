@@ -273,6 +273,21 @@ describe('analytics of nodes that crash, restart and rebuild', function () {
   it('answer questions while the node stands still, and equal what the journal gives', async () => {
     const question = 'SELECT count(), sum(cityHash64(*)) FROM receipts';
     const live = await ask(main, question);
+    const env = environments.get(main) ?? {};
+    const [shown, listed, unknown, changing] = await Promise.all([
+      runCommand(['query', '--named', 'row-counts'], env),
+      runCommand(['query', '--list'], env),
+      runCommand(['query', '--named', 'nonsense'], env),
+      runCommand(['query', 'TRUNCATE TABLE blocks_stored'], env),
+    ]);
+    assert.match(shown.stdout, /^table +rows +announced\n-+ +-+ +-+\ntransactions +\d+ +\d+\n/);
+    assert.match(listed.stdout, /^top-contracts +the 20 contracts that are called most$/m);
+    assert.deepEqual(
+      [shown, listed, unknown, changing].map(({ code }) => code),
+      [0, 0, 1, 1],
+    );
+    assert.match(unknown.stderr, /there is no query named nonsense/);
+    assert.match(changing.stderr, /ClickHouse refuses the question: .*readonly/);
     assert.deepEqual(await Promise.all([external.stop(), main.stop()]), [0, 0]);
     assert.deepEqual(await ask(main, question), live);
     const answers = await Promise.all([main, external].map((node) => command(node, 'verify', 'analytics')));
