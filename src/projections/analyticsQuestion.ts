@@ -1,7 +1,7 @@
 /** One question in SQL to the analytics database, by people: it can only read. */
-import { type ClickHouseClient, ClickHouseError, ClickHouseLogLevel, createClient } from '@clickhouse/client';
+import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client';
 import { NodeError } from '../common/errors.ts';
-import { clickHouseFailure, type ClickHouseServer } from './clickHouse.ts';
+import { clickHouseClient, clickHouseFailure, type ClickHouseServer } from './clickHouse.ts';
 
 export interface QueryAnswer {
   readonly columns: readonly { readonly name: string; readonly type: string }[];
@@ -16,15 +16,10 @@ const REQUEST_LIMIT_MS = (LIMIT_SECONDS + 30) * 1_000;
 export async function askClickHouse(server: ClickHouseServer, database: string, sql: string): Promise<QueryAnswer> {
   let client: ClickHouseClient | undefined;
   try {
-    const { url, username, password } = await server.endpoint();
-    client = createClient({
-      url,
-      username,
-      password,
+    client = clickHouseClient(await server.endpoint(), {
       database,
       application: 'reprise query',
       request_timeout: REQUEST_LIMIT_MS,
-      log: { level: ClickHouseLogLevel.OFF },
       clickhouse_settings: {
         readonly: '1',
         max_execution_time: LIMIT_SECONDS,

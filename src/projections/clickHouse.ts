@@ -58,6 +58,14 @@ const PASSING: ReadonlySet<string> = new Set([
 ]);
 const DISK_FULL = '243';
 
+/** A client that writes nothing on the console: what it has to say it throws. */
+export function clickHouseClient(
+  { url, username, password }: ClickHouseEndpoint,
+  options: Omit<NonNullable<Parameters<typeof createClient>[0]>, 'url' | 'username' | 'password' | 'log'>,
+): ClickHouseClient {
+  return createClient({ ...options, url, username, password, log: { level: ClickHouseLogLevel.OFF } });
+}
+
 export class ClickHouseConnection {
   readonly #server: ClickHouseServer;
   #client: Promise<ClickHouseClient> | undefined;
@@ -123,15 +131,10 @@ export class ClickHouseConnection {
   }
 
   async #connect(): Promise<ClickHouseClient> {
-    const { url, username, password } = await this.#server.endpoint();
-    return createClient({
-      url,
-      username,
-      password,
+    return clickHouseClient(await this.#server.endpoint(), {
       application: 'reprise',
       request_timeout: REQUEST_LIMIT_MS,
       max_open_connections: CONNECTIONS_MAX,
-      log: { level: ClickHouseLogLevel.OFF },
     });
   }
 

@@ -484,8 +484,11 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
   }
 }
 
+/** What goes away by itself: also the lock of somebody who looks at the store for a moment. */
+const PASSING: readonly string[] = ['STORE_DISK_FULL', 'STORE_LOCKED', 'STORE_UNAVAILABLE'];
+
 function mayPass(error: unknown): error is StoreError {
-  return isDiskFull(error) || (error instanceof StoreError && error.code === 'STORE_UNAVAILABLE');
+  return error instanceof StoreError && error.kind === 'retryable' && PASSING.includes(error.code);
 }
 
 function isDiskFull(error: unknown): error is StoreError {

@@ -22,7 +22,7 @@ export type AnalyticsConfig = Pick<
 >;
 
 const RUN_BYTES = 16 * 1024 * 1024;
-const READ_BYTES = 4 * 1024 * 1024;
+const READ_BYTES = 2 * 1024 * 1024;
 
 export function analyticsPath(config: Pick<Config, 'generalRocksDbPath'>): string {
   return projectionDirectory(config.generalRocksDbPath, analytics);

@@ -176,7 +176,9 @@ describe('analytics of nodes that crash, restart and rebuild', function () {
       async () => ((await analyticsHeight(main)) >= start + 5 ? true : undefined),
       LIMIT_MS,
     );
+    const orphan = enginePid(main);
     await Promise.all([main.kill(), external.kill()]);
+    await until('the engine ends with its node', () => (isAlive(orphan) ? undefined : true), LIMIT_MS);
     await startBoth();
     const before = await until('the engine is back', () => enginePid(main), LIMIT_MS);
     process.kill(before, 'SIGKILL');
@@ -271,6 +273,21 @@ describe('analytics of nodes that crash, restart and rebuild', function () {
   it('answer questions while the node stands still, and equal what the journal gives', async () => {
     const question = 'SELECT count(), sum(cityHash64(*)) FROM receipts';
     const live = await ask(main, question);
+    const env = environments.get(main) ?? {};
+    const [shown, listed, unknown, changing] = await Promise.all([
+      runCommand(['query', '--named', 'row-counts'], env),
+      runCommand(['query', '--list'], env),
+      runCommand(['query', '--named', 'nonsense'], env),
+      runCommand(['query', 'TRUNCATE TABLE blocks_stored'], env),
+    ]);
+    assert.match(shown.stdout, /^table +rows +announced\n-+ +-+ +-+\ntransactions +\d+ +\d+\n/);
+    assert.match(listed.stdout, /^top-contracts +the 20 contracts that are called most$/m);
+    assert.deepEqual(
+      [shown, listed, unknown, changing].map(({ code }) => code),
+      [0, 0, 1, 1],
+    );
+    assert.match(unknown.stderr, /there is no query named nonsense/);
+    assert.match(changing.stderr, /ClickHouse refuses the question: .*readonly/);
     assert.deepEqual(await Promise.all([external.stop(), main.stop()]), [0, 0]);
     assert.deepEqual(await ask(main, question), live);
     const answers = await Promise.all([main, external].map((node) => command(node, 'verify', 'analytics')));
@@ -284,6 +301,16 @@ describe('analytics of nodes that crash, restart and rebuild', function () {
     return knownEndpoint(analyticsPath({ generalRocksDbPath: node.dataPath }))?.pid;
   }
 });
+
+function isAlive(pid: number | undefined): boolean {
+  assert.ok(pid !== undefined);
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 describe('a node without chdb', function () {
   this.timeout(60_000);

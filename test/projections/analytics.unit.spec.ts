@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { toHex } from '../../src/common/bytes.ts';
 import { NodeError } from '../../src/common/errors.ts';
 import { analytics, analyticsKeyParts } from '../../src/projections/analytics.ts';
@@ -101,6 +102,18 @@ describe('projections/analytics', () => {
       MIGRATIONS.map(({ version }) => version),
       MIGRATIONS.map((_, index) => index + 1),
     );
+  });
+
+  it('is described column by column and question by question', () => {
+    const text = readFileSync(new URL('../../docs/analytics.md', import.meta.url), 'utf8');
+    for (const { name, columns, derived } of ANALYTICS_TABLES) {
+      const described = new RegExp(`^\\*\\*${name}\\*\\*: (.*)\\.\\nComputed: (.*)\\.$`, 'm').exec(text);
+      assert.equal(described?.[1], columns.map((column) => `\`${column.name}\` ${column.type}`).join(', '));
+      assert.equal(described?.[2], derived.map((column) => `\`${column.name}\``).join(', '));
+    }
+    for (const view of PER_MINUTE_VIEWS) assert.ok(text.includes(`\`${view}\``), view);
+    for (const [name, { description }] of Object.entries(NAMED_QUERIES))
+      assert.match(text, new RegExp(`\\| \`${name}\` +\\| ${description} +\\|`));
   });
 
   it('says what to do when the embedded engine is not installed', async () => {
