@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import kafkajs from 'kafkajs';
 import type { Hex } from 'viem';
 import { toHex } from '../../src/common/bytes.ts';
+import { encodeEntry } from '../../src/log/entryCodec.ts';
 import { openKafkaLog } from '../../src/log/eventLog.kafka.ts';
 import { topicName } from '../../src/log/topic.ts';
 import { projections } from '../../src/projections/index.ts';
@@ -109,6 +113,37 @@ async function readLog(prefix: string, height: number): Promise<LogWatcher> {
     return watcher;
   } finally {
     await watcher.close();
+  }
+}
+
+/** Entries that no reader may take: a copy, another block for a height that is taken, other bytes, no schema. */
+async function appendNonsense(prefix: string, height: number): Promise<void> {
+  const { entries } = await readLog(prefix, height);
+  const accepted = entries.filter(({ result }) => result.verdict === 'accepted');
+  const copied = accepted.find(({ entry }) => entry?.kind === 'Block')?.logEntry;
+  const newest = accepted.findLast(({ entry }) => entry?.kind === 'Block')?.entry;
+  assert.ok(copied !== undefined && newest?.kind === 'Block');
+  const foreign = encodeEntry({ ...newest, height: newest.height + 1n, claim: new Uint8Array(16).fill(7) });
+  const headers = { schema: '1' };
+  const messages = [
+    { key: 'copy', value: Buffer.from(copied.bytes), headers },
+    { key: 'foreign', value: Buffer.from(foreign.bytes), headers },
+    { key: 'trailing', value: Buffer.concat([copied.bytes, Buffer.of(0)]), headers },
+    { key: 'no entry', value: Buffer.alloc(300, 0xff), headers },
+    { key: 'empty', value: Buffer.alloc(0), headers },
+    { key: 'no schema', value: Buffer.from(copied.bytes) },
+    { key: 'unknown schema', value: Buffer.from(copied.bytes), headers: { schema: '2' } },
+  ];
+  const producer = new kafkajs.Kafka({
+    clientId: 'nonsense',
+    brokers: [...kafka.brokers],
+    logLevel: kafkajs.logLevel.NOTHING,
+  }).producer();
+  await producer.connect();
+  try {
+    await producer.send({ topic: topicName(prefix, CHAIN), acks: -1, messages });
+  } finally {
+    await producer.disconnect();
   }
 }
 
@@ -262,6 +297,39 @@ describe('main node on Kafka, external nodes over Kafka and over TCP', function 
         assert.deepEqual(theirs, [ours, ours], `${method} ${height}`);
       }
     }
+  });
+
+  it('let a projection of somebody else reproduce the list of blocks from the topic alone', async function () {
+    const registry = await kafka.registryUrl();
+    if (registry === undefined) {
+      assert.notEqual(process.env['CI'], 'true', 'there is no schema registry');
+      process.stderr.write('\n  !! LEFT OUT, although it matters: there is no schema registry\n\n');
+      return this.skip();
+    }
+    await appendNonsense(prefix, head);
+    const script = fileURLToPath(new URL('../../examples/blockList/blockList.js', import.meta.url));
+    const args = ['--brokers', brokers, '--registry', registry, '--topic', topicName(prefix, CHAIN)];
+    const { stdout } = await promisify(execFile)(process.execPath, [script, ...args], { timeout: 60_000 });
+    const listed = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as JsonRecord);
+    const { blocks } = await readLog(prefix, head);
+    const answered: JsonRecord[] = [];
+    for (const { height, record } of blocks) {
+      const block = await rpc<{ timestamp: Hex; transactions: Hex[] }>(main.rpcUrl, 'eth_getBlockByNumber', [
+        `0x${height.toString(16)}`,
+        false,
+      ]);
+      answered.push({
+        number: Number(height),
+        outputHash: toHex(record.blockOutputHash),
+        timestamp: Number(block.timestamp),
+        transactions: block.transactions.length,
+      });
+    }
+    assert.equal(listed.length, head);
+    assert.deepEqual(listed, answered);
   });
 
   it('store the output hashes of the log, and the same state, journal and repositories, key by key', async () => {

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import type { Hex } from 'viem';
-import { replayRequest } from '../../src/protocol/replayTransport.ts';
+import { readRecords } from '../../src/producers/replayStream.ts';
+import type { ReplayRecord } from '../../src/protocol/replayRecord.ts';
+import { replayRequest, u32Frame } from '../../src/protocol/replayTransport.ts';
+import { REPLAY_VERSION_NEWEST, encodeReplayRecord } from '../../src/protocol/replayWireFormat.ts';
 import { anAccount, submitAll, viemClients, whenFunded } from '../support/clients.ts';
 import { testContract } from '../support/contracts.ts';
 import { type Deployed, mixedTransactions } from '../support/mixedTransactions.ts';
@@ -217,6 +220,32 @@ describe('an external node fed over TCP', function () {
     stranger.start({ genesis_chain_id: '271' });
     assert.equal((await stranger.whenEnded()).code, 1);
     assert.match(stranger.output, /runs chain 270, this node is configured for chain 271/);
+  });
+
+  it('stops with a dump at a block whose output is not what its record says', async () => {
+    const liar = createServer((socket) => {
+      const honest = connect(mainPort, '127.0.0.1');
+      for (const each of [socket, honest]) each.on('error', () => undefined);
+      honest.write(replayRequest(1n));
+      socket.write(u32Frame(REPLAY_VERSION_NEWEST));
+      void (async () => {
+        const { value: record } = (await readRecords(honest).next()) as { value: ReplayRecord }; // block 1 is there
+        const payload = encodeReplayRecord({ ...record, blockOutputHash: new Uint8Array(32).fill(1) });
+        socket.write(Buffer.concat([u32Frame(payload.length), payload]));
+        honest.destroy();
+      })();
+    });
+    liar.listen(0, '127.0.0.1');
+    await once(liar, 'listening');
+    try {
+      const { port } = liar.address() as AddressInfo; // it listens on TCP
+      const believer = await anExternalNode('believer', port, 0);
+      believer.start();
+      assert.equal((await believer.whenEnded(60_000)).code, 1);
+      assert.match(believer.output, /dump of the block written/);
+    } finally {
+      liar.close();
+    }
   });
 
   it('holds the same state and repositories as the main node in the end, key by key', async () => {

@@ -152,6 +152,33 @@ describe('npm start', function () {
     }
   });
 
+  it('feeds a second node over TCP that is told `--tcp`', async () => {
+    const [path, otherPorts] = [temporaryFolder('start-tcp'), await freeNodePorts()];
+    const { replayServer } = (await node.status()) as { replayServer: { address: string } };
+    const external = new NodeProcess({
+      dataPath: path,
+      ports: otherPorts,
+      command: ['start', '--profile', 'development-external', '--tcp'],
+      env: {
+        ...environment(path, otherPorts),
+        sequencer_block_replay_download_address: replayServer.address,
+        general_main_node_rpc_url: node.rpcUrl,
+        log_format: 'terminal',
+      },
+    });
+    try {
+      external.start();
+      const isShown = () => (external.output.includes('npm run reset') ? true : undefined);
+      await until('the banner of the node fed over TCP', isShown, BANNER_WITHIN_MS);
+      assert.match(external.output, /its own, fed over TCP by 127\.0\.0\.1/);
+      assert.equal(await rpc(external.rpcUrl, 'eth_getBalance', [recipient, 'latest']), '0x5');
+      assert.equal(await external.stop(), 0);
+    } finally {
+      await external.kill();
+      removeFolder(path);
+    }
+  });
+
   it('stops with Ctrl-C, and the next start goes on with the same chain', async () => {
     const block = await rpc(node.rpcUrl, 'eth_getBlockByNumber', ['0x2', true]);
     process.kill(node.pid, 'SIGINT');
