@@ -402,9 +402,13 @@ describe('rpc over WebSocket', () => {
       for (let i = 0; i < 120; i++) addLargeBlock();
       await quick.whenResults(heads, 120);
       for (let i = 0; i < 1_100; i++) chain.addBlock([]);
-      await until('the disconnection', () => (narrow.counted.lagged === 1 ? true : undefined));
+      // Blocks keep coming: the client may have been a moment from its limit when those came.
+      await until('the disconnection', () => {
+        chain.addBlock([]);
+        return narrow.counted.lagged === 1 ? true : undefined;
+      });
       await until('one connection less', () => (narrow.counted.webSockets === 1 ? true : undefined));
-      await quick.whenResults(heads, 1_220);
+      await quick.whenResults(heads, chain.head);
       assert.equal(quick.closed, undefined);
     });
 
