@@ -88,6 +88,25 @@ describe('bounds of the constants', () => {
     assert.equal(succeeds(2 ** 27 - 31), false);
   });
 
+  it('a creation at depth 1,025 is refused, one at 1,024 is not', () => {
+    const call = code(0x5f, 0x5f, 0x5f, 0x5f, 0x5f, push(CONTRACT), 0x5a, 0xf1);
+    const create = code(0x5f, 0x5f, 0x5f, 0xf0, 0x15);
+    const answer = code(push(1), 0x5c, push(8), 0x1b, push(2), 0x5c, 0x01, 0x5f, 0x52, push(32), 0x5f, 0xf3);
+    // The deepest frame, whose call fails, keeps in transient slot 1 whether its creation did; the frame above it keeps the
+    // same, and one more, in slot 2; the others find slot 2 taken.
+    const build = (parent: number, end: number): Bytes =>
+      code(
+        code(call, push(parent), 0x57, create, push(1), 0x5d, push(end), 0x56),
+        code(0x5b, push(2), 0x5c, push(end), 0x57, create, push(1), 0x01, push(2), 0x5d),
+        code(0x5b, answer),
+      );
+    const parent = code(call, push(0), 0x57, create, push(1), 0x5d, push(0), 0x56).length;
+    const program = build(parent, build(0, 0).length - answer.length - 1);
+    const gasLimit = 100_000_000_000_000n;
+    const { output } = runOne(aState(program), { gasLimit, context: { ...context, gasLimit } });
+    assert.deepEqual(output.returnData, aWord(0x101));
+  });
+
   it('a copy is out of gas where its ergs leave 64 bits, fatal below', () => {
     // Gas is 3 + 3 per word: 2^56 gas from (2^56 - 1) / 3 words on.
     const words = ((1n << 56n) - 1n) / 3n;
