@@ -126,6 +126,8 @@ export const VM_TARGETS: readonly Target[] = [
     equivalent: {
       'TWO_64+1': 'ergs are multiples of 256, and 3 + 3 x words is never 2^56',
       'TWO_64-1': 'ergs are multiples of 256',
+      'blockHash#0-1': 'the ring has no entry for the block itself',
+      'blockHash#1+1': 'the ring has no 257th entry',
       'chargeCopy#1-1': '2 + 3 x words reaches 2^56 at the same word; below, native or memory fails the frame first',
       'chargeCopy#5+1': 'the ergs leave 64 bits long before the size does',
       'chargeCopy#5-1': 'the ergs leave 64 bits long before the size does',
@@ -140,6 +142,7 @@ export const VM_TARGETS: readonly Target[] = [
       'ADDRESS_PADDING_BYTES',
       'sendToL1',
       'sendMessage#1',
+      'withdraw',
       'withdrawWithMessage',
       'encodeBytesArgument',
       'setBytecodeDetails#0',
@@ -147,6 +150,7 @@ export const VM_TARGETS: readonly Target[] = [
       'setBytecodeDetails#5',
       'setBytecodeDetails#6',
     ],
+    equivalent: { 'sendToL1#0-1': 'a single word of arguments has no room for a message of any length' },
     specs: vm('systemHooks', 'constants'),
   },
   {
