@@ -1,13 +1,12 @@
 /**
  * Straight runs of opcodes with what they charge and need in sum, so that the interpreter checks gas, native and the stack
- * once per run instead of once per opcode. A run is looked at when it is first entered; runs end where the next one may be
- * entered, so all of them together are looked at once. The `!` behind an index states that typed arrays are read inside
+ * once per run instead of once per opcode. A run is looked at when it is first entered, so what is looked at was paid for: a
+ * run has a greatest length, and code that jumps into the middle of one begins another. The `!` behind an index states that typed arrays are read inside
  * their bounds.
  */
 import type { Bytes } from '../common/bytes.ts';
 import {
   ENDS_BLOCK,
-  JUMPDEST,
   OPCODE_GAS,
   OPCODE_NATIVE,
   PUSH1,
@@ -19,6 +18,7 @@ import {
 } from './opcodes.ts';
 
 const INITIAL_CAPACITY = 16;
+const BLOCK_OPCODES_MAX = 64;
 
 export class CodeBlocks {
   readonly #code: Bytes;
@@ -54,7 +54,7 @@ export class CodeBlocks {
     let height = 0;
     let highest = 0;
     let position = start;
-    for (;;) {
+    for (let length = 1; ; length += 1) {
       const opcode = code[position]!;
       gas += OPCODE_GAS[opcode]!;
       native += OPCODE_NATIVE[opcode]!;
@@ -65,7 +65,7 @@ export class CodeBlocks {
       if (top > highest) highest = top;
       height += STACK_CHANGE[opcode]!;
       position += nextOffset(opcode);
-      if (ENDS_BLOCK[opcode] === 1 || code[position] === JUMPDEST) break;
+      if (ENDS_BLOCK[opcode] === 1 || length === BLOCK_OPCODES_MAX) break;
     }
     if (this.#size === this.gas.length) this.#grow();
     const block = this.#size;

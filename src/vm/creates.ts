@@ -167,7 +167,7 @@ export function beginCreation(
   }
   if (value !== 0n && access.transfer(creator, created, value, WITHOUT_GAS) !== CHARGED) return FATAL;
   if (meter.charge(0, jumpMapNative(initCode.length)) !== CHARGED) return FATAL;
-  machine.budget -= initCode.length >> 3;
+  machine.budget -= initCode.length;
   if (access.accountWrite(created, WITHOUT_GAS) !== CHARGED) return FATAL;
   world.setNonce(created, 1n);
   if (isCreatedFromStart) world.markCreated(created);
