@@ -233,7 +233,8 @@ export class Sequencer {
         sealReason = 'Other';
         break;
       }
-      if (end === undefined) break;
+      // A doubt may come between the execution and here: then the pool has taken back what it had handed out.
+      if (end === undefined || !goesOn()) break;
       if (end.kind === 'included') {
         source.take();
         included.push(candidate);
