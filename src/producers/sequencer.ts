@@ -234,7 +234,8 @@ export class Sequencer implements BlockProducer {
         sealReason = 'Other';
         break;
       }
-      if (end === undefined) break;
+      // A doubt may come between the execution and here: then the pool has taken back what it had handed out.
+      if (end === undefined || !goesOn()) break;
       if (end.kind === 'included') {
         source.take();
         included.push(candidate);
