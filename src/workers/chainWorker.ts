@@ -7,6 +7,7 @@ import { importConfig } from '../common/config.ts';
 import { NodeError, assert } from '../common/errors.ts';
 import { RisingGate } from '../common/gate.ts';
 import { createLogger } from '../common/logger.ts';
+import { Turns } from '../common/turns.ts';
 import { writeBlockDump } from '../consumers/blockDump.ts';
 import type { GenesisEntry } from '../log/entry.ts';
 import { decodeEntry } from '../log/entryCodec.ts';
@@ -20,6 +21,7 @@ import { decodeTransaction } from '../protocol/transactionCodec.ts';
 import { openRocksStore } from '../store/keyValueStore.rocks.ts';
 import { wouldStopVm } from '../vm/l1Transaction.ts';
 import type { MissingKey } from '../vm/loadedState.ts';
+import { warmUp } from '../vm/warmUp.ts';
 import { Chain, type ChainDependencies, type ChainEvents } from './chain.ts';
 import { chainSettings, chainStorePath } from './chainSettings.ts';
 import { downloadedGenesis } from './downloadedGenesis.ts';
@@ -308,6 +310,8 @@ async function start(): Promise<void> {
       },
     });
     for (const port of journalReaders) port.emit('journalEnd', chain.journalEnd());
+    const turns = new Turns();
+    await warmUp(async () => turns.due());
     chain.start();
     main.emit('ready', undefined);
   } catch (error) {
