@@ -73,7 +73,14 @@ const program = new Command('reprise')
   .version(nodeVersion)
   .showHelpAfterError('(add --help for the commands)');
 
-nodeCommand(program, 'start', 'run a node', async (options) => (await import('./commands/start.ts')).start(options));
+nodeCommand(
+  program,
+  'start',
+  'run a node',
+  async (options, _args, { tcp }) =>
+    (await import('./commands/start.ts')).start({ ...options, isFedOverTcp: tcp === true }),
+  [new Option('--tcp', 'with `npm run start:external`: get the blocks over TCP instead of from the log')],
+);
 nodeCommand(
   program,
   'status',
@@ -119,6 +126,23 @@ nodeCommand(
 nodeCommand(program, 'reset', 'delete the data of the development nodes', async (options) =>
   (await import('./commands/reset.ts')).reset(options),
 );
+program
+  .command('execute <files...>')
+  .description('run blocks from JSON files that hold state, context and transactions (docs/execute.md)')
+  .action(async (files: string[]) => {
+    process.exitCode = await (await import('./commands/execute.ts')).execute(files);
+  });
+nodeCommand(
+  program,
+  'query [sql]',
+  'ask the analytics database, while the node runs or not; questions only read',
+  async (options, [sql], { list, named }) =>
+    (await import('./commands/query.ts')).query(options, sql, {
+      list: list === true,
+      named: typeof named === 'string' ? named : undefined,
+    }),
+  [new Option('--list', 'the questions that have a name'), new Option('--named <name>', 'ask one of them')],
+);
 nodeCommand(
   program,
   'deposit',
@@ -134,6 +158,13 @@ nodeCommand(
     new Option('--amount <ether>', 'what arrives, in ether').makeOptionMandatory(),
     new Option('--gas-limit <gas>', 'gas of the transaction on L2; 500000 without it'),
   ],
+);
+const l1 = program.command('l1').description('an L1 for development');
+nodeCommand(
+  l1,
+  'deploy',
+  'put the development contracts, this chain and a rich account onto an anvil (general_l1_rpc_url)',
+  async (options) => (await import('./commands/deployL1.ts')).deployL1(options),
 );
 const topics = program.command('topics').description('the topic of the log on Kafka');
 nodeCommand(topics, 'create', 'create the topic and its Genesis', async (options) =>

@@ -16,6 +16,7 @@ import {
 } from './doctorHost.ts';
 import {
   type ClockSample,
+  checkClickHouse,
   checkClock,
   checkL1,
   checkLogReachable,
@@ -54,28 +55,32 @@ async function findingsOf(options: GlobalOptions): Promise<readonly Finding[]> {
   const clocks: ClockSample[] = [];
   const isRunning = await runsHere(config);
   const look = (check: string, take: () => Promise<readonly Finding[] | Finding>) => found(check, CHECK_LIMIT_MS, take);
+  const here = [
+    ...(warnings.length === 0
+      ? [ok('configuration', `${config.nodeRole} node of chain ${config.genesisChainId}`)]
+      : []),
+    ...warnings.map((text) => warn('configuration', text, 'see docs/config.md')),
+    checkNode(),
+    checkMemory(),
+    checkOpenFiles(openFilesLimit()),
+  ];
   const parts = await Promise.all([
-    warnings.map((text) => warn('configuration', text, 'see docs/config.md')),
-    [
-      warnings.length === 0 ? ok('configuration', `${config.nodeRole} node of chain ${config.genesisChainId}`) : [],
-    ].flat(),
-    [checkNode()],
     look('addon', checkAddons),
-    [checkMemory(), checkOpenFiles(openFilesLimit())],
     look('disk', () => checkDisk(config)),
     look('store', async () => checkStores(config)),
     look('keys', async () => checkKeys(config)),
-    // One after the other: two of them may be configured alike.
     look('port', () => checkPorts(config, isRunning)),
     look('log', () => checkLogReachable(config)),
     look('registry', () => checkRegistry(config, clocks)),
+    look('clickhouse', () => checkClickHouse(config, clocks)),
     look('L1', () => checkL1(config, clocks)),
     look('main node', () => checkMainNode(config, clocks)),
   ]);
   const stepped = Date.now() - wallBefore - (performance.now() - before);
-  return [...parts.flat(), ...checkClock(clocks, stepped)];
+  return [...here, ...parts.flat(), ...checkClock(clocks, stepped)];
 }
 
+/** One after the other: two of them may be configured alike. */
 async function checkPorts(config: Config, isRunning: boolean): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const listener of listenersOf(config)) findings.push(await checkPort(listener, isRunning));

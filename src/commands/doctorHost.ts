@@ -11,7 +11,8 @@ import { privateKeyToAddress } from 'viem/accounts';
 import type { Config } from '../common/config.ts';
 import { OPTIONS } from '../common/configTable.ts';
 import { errorText } from '../common/errors.ts';
-import { enabledProjections } from '../projections/index.ts';
+import { writesLog } from '../log/openLog.ts';
+import { enabledProjections, isOptional } from '../projections/index.ts';
 import { STORE_FORMAT, storeFormatOf } from '../store/storeFormat.ts';
 import { CHAIN_STORE_VERSION } from '../workers/chainSettings.ts';
 import { NODE_ID_FILE, parseNodeId } from '../workers/nodeIdentity.ts';
@@ -106,12 +107,9 @@ export function listenersOf(config: Config): readonly Listener[] {
     { name: 'metrics', option: 'general_prometheus_port', host: '0.0.0.0', port: config.generalPrometheusPort },
   ];
   if (config.rpcEnabled) listeners.unshift({ name: 'JSON-RPC', option: 'rpc_address', ...config.rpcAddress });
-  if (OPTIONS.sequencer_block_replay_server_address.effect === 'now')
-    listeners.push({
-      name: 'replay',
-      option: 'sequencer_block_replay_server_address',
-      ...config.sequencerBlockReplayServerAddress,
-    });
+  const replay = config.sequencerBlockReplayServerAddress;
+  if (replay !== undefined)
+    listeners.push({ name: 'replay', option: 'sequencer_block_replay_server_address', ...replay });
   if (OPTIONS.prover_api_address.effect === 'now' && config.proverApiEnabled)
     listeners.push({ name: 'prover API', option: 'prover_api_address', ...config.proverApiAddress });
   return listeners;
@@ -146,7 +144,7 @@ function bindProblem(host: string, port: number): Promise<string | undefined> {
 /** Writes and syncs a small file where the data lies, or will. */
 export async function checkDisk(config: Config): Promise<Finding[]> {
   const folders = new Set([config.generalRocksDbPath]);
-  if (config.kafkaBrokers === undefined && config.nodeRole === 'main') folders.add(config.eventLogPath);
+  if (config.kafkaBrokers === undefined && writesLog(config)) folders.add(config.eventLogPath);
   return Promise.all([...folders].map(checkFolder));
 }
 
@@ -186,7 +184,9 @@ export function checkStores(config: Config): Finding[] {
   const folder = config.generalRocksDbPath;
   const expected = [
     { name: 'chainStore', version: CHAIN_STORE_VERSION, rebuild: 'state' },
-    ...enabledProjections(config).map(({ name, version }) => ({ name, version, rebuild: name })),
+    ...enabledProjections(config)
+      .filter((projection) => !isOptional(projection))
+      .map(({ name, version }) => ({ name, version, rebuild: name })),
   ];
   const findings = expected.flatMap(({ name, version, rebuild }): Finding[] => {
     const versions = existsSync(join(folder, name))

@@ -4,7 +4,7 @@ import { toHex } from '../common/bytes.ts';
 import type { Config } from '../common/config.ts';
 import { NodeError, errorText } from '../common/errors.ts';
 import { silentLogger } from '../common/logger.ts';
-import { configuredTopic, openLog } from '../log/openLog.ts';
+import { configuredTopic, openLog, writesLog } from '../log/openLog.ts';
 import { verifyTopic } from '../log/topic.ts';
 import { configuredChainId } from '../workers/chainSettings.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
@@ -69,9 +69,9 @@ async function checkHistory(config: Config): Promise<Finding> {
 }
 
 async function checkEmbeddedLog(config: Config): Promise<Finding> {
-  const { eventLogPath: path, nodeRole } = config;
+  const { eventLogPath: path } = config;
   if (!existsSync(path))
-    return nodeRole === 'main'
+    return writesLog(config)
       ? ok('log', `${path}: none yet, the first start makes it`)
       : fail(
           'log',
@@ -92,12 +92,27 @@ export async function checkRegistry(config: Config, clocks: ClockSample[]): Prom
   const { schemaRegistryUsername: name, schemaRegistryPassword: password } = config;
   const headers = name === undefined ? {} : { authorization: `Basic ${btoa(`${name}:${password?.reveal() ?? ''}`)}` };
   const answer = await timed(url, clocks, () =>
-    fetch(new URL('/subjects', url), { headers, signal: AbortSignal.timeout(REQUEST_LIMIT_MS) }),
+    fetch(`${url.replace(/\/+$/, '')}/subjects`, { headers, signal: AbortSignal.timeout(REQUEST_LIMIT_MS) }),
   ).catch(() => undefined);
   const advice = 'check schema_registry_url, or unset it: only other tools need the registry';
   if (answer === undefined) return fail('registry', `${url} does not answer`, advice);
   if (!answer.ok) return fail('registry', `${url} answers ${answer.status}`, advice);
   return ok('registry', `${url} answers`);
+}
+
+export async function checkClickHouse(config: Config, clocks: ClockSample[]): Promise<Finding> {
+  const { analyticsEnabled, clickhouseUrl: url } = config;
+  if (!analyticsEnabled) return ok('clickhouse', 'analytics is off');
+  if (url === undefined) return ok('clickhouse', 'the embedded engine (chdb)');
+  const ask = () => fetch(new URL('/ping', url), { signal: AbortSignal.timeout(REQUEST_LIMIT_MS) });
+  try {
+    const answer = await timed(url, clocks, ask);
+    if (answer.ok) return ok('clickhouse', `${url} answers`);
+    return fail('clickhouse', `${url} answers ${answer.status}`, 'check clickhouse_url');
+  } catch (error) {
+    const advice = 'check clickhouse_url: until it answers analytics waits, and everything else goes on';
+    return warn('clickhouse', `${url} does not answer: ${reasonOf(error)}`, advice);
+  }
 }
 
 export async function checkL1(config: Config, clocks: ClockSample[]): Promise<Finding[]> {

@@ -45,6 +45,7 @@ export async function fillChainStore({ config, log, path, signal, progress }: Fi
           accepted: () => undefined,
           genesis: () => undefined,
           settlement: () => undefined,
+          pending: () => undefined,
           batchSent: () => undefined,
           opened: () => undefined,
           entryRead: ({ position }) => progress(position + 1, end),

@@ -3,9 +3,10 @@ import { systemClock } from '../common/clock.ts';
 import type { Config } from '../common/config.ts';
 import { NodeError } from '../common/errors.ts';
 import { type Progress, createProgress } from '../common/progress.ts';
-import { projections } from '../projections/index.ts';
+import { analytics, optionalProjections, projections } from '../projections/index.ts';
 import type { Journal, Projection } from '../projections/projection.ts';
 import type { EventLog } from '../log/eventLog.ts';
+import { systemDirectories } from '../projections/projectionDirectories.ts';
 import type { RunnerOptions } from '../projections/projectionRunner.ts';
 import { genesisContext } from '../protocol/genesis.ts';
 import { ChainStore } from '../store/chainStore.ts';
@@ -13,6 +14,7 @@ import { decodeJournalEntry } from '../store/journalCodec.ts';
 import type { KeyValueStore } from '../store/keyValueStore.ts';
 import { openRocksStore } from '../store/keyValueStore.rocks.ts';
 import { decodeCheckpoint } from '../log/logIdentity.ts';
+import { analyticsLimits, analyticsStoreOpener, analyticsStoreRemover } from '../workers/analyticsServer.ts';
 import { chainStorePath } from '../workers/chainSettings.ts';
 import { existsSync } from 'node:fs';
 
@@ -95,9 +97,10 @@ export function storedJournal(chain: ChainStore): Journal {
 }
 
 export function projectionOf(name: string): Projection<unknown> {
-  const found = projections.find((projection) => projection.name === name);
+  const known = [...projections, ...optionalProjections];
+  const found = known.find((projection) => projection.name === name);
   if (found === undefined) {
-    const names = ['state', ...projections.map((projection) => projection.name), 'all'].join(', ');
+    const names = ['state', ...known.map((projection) => projection.name), 'all'].join(', ');
     throw new NodeError('fatal', `there is no projection ${name}: choose one of ${names}`, {
       code: 'PROJECTION_UNKNOWN',
     });
@@ -119,9 +122,25 @@ export function runnerOptions(
     projection,
     journal: storedJournal(chain),
     dataDirectory: config.generalRocksDbPath,
-    openStore: openRocksStore,
+    ...storeOf(config, projection),
     clock: systemClock,
-    events: { progress: ({ done, total }) => progress.update(done, total) },
+    events: {
+      progress: ({ done, total }) => progress.update(done, total),
+      error: (error) => process.stderr.write(`reprise: ${error.message}\n`),
+    },
+  };
+}
+
+function storeOf(
+  config: Config,
+  projection: Projection<unknown>,
+): Pick<RunnerOptions<unknown>, 'openStore' | 'directories' | 'limits'> {
+  if (projection !== analytics) return { openStore: openRocksStore };
+  // Everything is there already: nothing to gather.
+  return {
+    openStore: analyticsStoreOpener(config),
+    directories: { ...systemDirectories, remove: analyticsStoreRemover(config) },
+    limits: { ...analyticsLimits(config), gatherMs: 0 },
   };
 }
 

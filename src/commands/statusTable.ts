@@ -29,7 +29,7 @@ function columnsOf(value: Row): string[] | undefined {
   const isAlike = entries.every(
     (entry) =>
       isRow(entry) &&
-      Object.keys(entry).join() === names.join() &&
+      Object.keys(entry).sort().join() === [...names].sort().join() &&
       Object.values(entry).every((inner) => !isRow(inner)),
   );
   return isAlike ? names : undefined;

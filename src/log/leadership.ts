@@ -102,6 +102,8 @@ export class Leadership<T> {
   #settlement: SettlementFold;
   #queuedBlocks = 0;
   #queue: QueueItem<T>[] = [];
+  /** Since when the queue's front is that. */
+  #frontSinceMs = 0;
   /** So many at the queue's front were handed to the producer. */
   #sentCount = 0;
   #isSending = false;
@@ -212,8 +214,7 @@ export class Leadership<T> {
     };
     this.#head = state;
     this.#queuedBlocks += 1;
-    this.#queue.push({ entryHash: queued.entryHash, encoded, slot: slotOf(entry), block: queued, sentAtMs: undefined });
-    this.#send();
+    this.#enqueue({ entryHash: queued.entryHash, encoded, slot: slotOf(entry), block: queued, sentAtMs: undefined });
     return queued;
   }
 
@@ -248,8 +249,7 @@ export class Leadership<T> {
     checkEntrySize(encoded);
     const hash = entryHash(encoded.schema, encoded.bytes);
     this.#settlement = state;
-    this.#queue.push({ entryHash: hash, encoded, slot: slotOf(entry), block: undefined, sentAtMs: undefined });
-    this.#send();
+    this.#enqueue({ entryHash: hash, encoded, slot: slotOf(entry), block: undefined, sentAtMs: undefined });
     return hash;
   }
 
@@ -263,6 +263,11 @@ export class Leadership<T> {
     return this.#queue.some((item) => equalBytes(item.entryHash, hash));
   }
 
+  /** This process built the block of that entry: nothing of it has to be prepared when it is read back. */
+  hasPayload(hash: Bytes): boolean {
+    return this.#queue.some(({ entryHash: own, block }) => block?.payload !== undefined && equalBytes(own, hash));
+  }
+
   /** For the manager: takes the queue's front off if this accepted entry is it, byte for byte. */
   takeFront(hash: Bytes, foldAfter: ChainFold): { block: QueuedBlock<T> | undefined; seconds: number } | undefined {
     const [front] = this.#queue;
@@ -271,6 +276,7 @@ export class Leadership<T> {
     if (block !== undefined) checkFront(block, this.#accepted);
     this.#queue.shift();
     this.#sentCount = Math.max(0, this.#sentCount - 1);
+    this.#frontSinceMs = this.#context.clock.now();
     this.#accepted = foldAfter;
     if (block !== undefined) this.#queuedBlocks -= 1;
     this.#armDeadline();
@@ -288,6 +294,14 @@ export class Leadership<T> {
     this.#queuedBlocks = 0;
     this.#wake();
     return { unaccepted, closed: this.#producer.close() };
+  }
+
+  #enqueue(item: QueueItem<T>): void {
+    if (this.#queue.length === 0) this.#frontSinceMs = this.#context.clock.now();
+    this.#queue.push(item);
+    this.#send();
+    // While the request before it is not answered: an answer that never comes must not hold up the queue for ever.
+    if (this.#queue.length === 1) this.#armDeadline();
   }
 
   /** One request at a time; then as many of those queued meanwhile as fit, at least one. */
@@ -318,14 +332,15 @@ export class Leadership<T> {
     );
   }
 
-  /** Of the queue's front, acknowledged or not. */
+  /** Of the queue's front, acknowledged or not, sent or waiting behind a request that is not answered. */
   #armDeadline(): void {
     this.#cancelDeadline?.();
     this.#cancelDeadline = undefined;
-    const sentAtMs = this.#queue[0]?.sentAtMs;
-    if (sentAtMs === undefined || !this.#isAlive) return;
+    const [front] = this.#queue;
+    if (front === undefined || !this.#isAlive) return;
     const { clock, deadlineMs, onExpired } = this.#context;
-    this.#cancelDeadline = clock.setTimer(sentAtMs + deadlineMs() - clock.now(), () => {
+    const sinceMs = front.sentAtMs ?? this.#frontSinceMs;
+    this.#cancelDeadline = clock.setTimer(sinceMs + deadlineMs() - clock.now(), () => {
       if (this.#isAlive) onExpired();
     });
   }
@@ -411,6 +426,8 @@ export class LeadershipManager<T> {
   #backoff = 1;
   #deadlineMs = DEADLINE_MIN_MS;
   #acceptedSinceHalving = 0;
+  /** Of the blocks accepted since then, from sent to read back. */
+  #slowestMs = 0;
   readonly #closing = new Set<Promise<void>>();
 
   constructor(options: LeadershipOptions<T>) {
@@ -499,14 +516,20 @@ export class LeadershipManager<T> {
       this.#doubt('not_front', { height: foldAfter.height });
       return undefined;
     }
-    this.#acceptedSinceHalving += 1;
-    if (this.#acceptedSinceHalving >= ACCEPTED_PER_HALVING) {
-      this.#acceptedSinceHalving = 0;
-      this.#deadlineMs = Math.max(DEADLINE_MIN_MS, this.#deadlineMs / 2);
-    }
+    this.#shortenDeadline(taken.seconds * 1000);
     this.#options.metrics?.append('accepted', taken.seconds);
     this.#reportUnaccepted();
     return taken.block;
+  }
+
+  /** Half the deadline after every ten accepted blocks, unless one of them would have missed it. */
+  #shortenDeadline(tookMs: number): void {
+    this.#acceptedSinceHalving += 1;
+    this.#slowestMs = Math.max(this.#slowestMs, tookMs);
+    if (this.#acceptedSinceHalving < ACCEPTED_PER_HALVING) return;
+    if (this.#slowestMs < this.#deadlineMs / 2) this.#deadlineMs = Math.max(DEADLINE_MIN_MS, this.#deadlineMs / 2);
+    this.#acceptedSinceHalving = 0;
+    this.#slowestMs = 0;
   }
 
   #onSettlement(hash: Bytes, foldAfter: ChainFold, key: string): void {
@@ -769,6 +792,7 @@ export class LeadershipManager<T> {
   #doubleDeadline(): void {
     this.#deadlineMs = Math.min(DEADLINE_MAX_MS, this.#deadlineMs * 2);
     this.#acceptedSinceHalving = 0;
+    this.#slowestMs = 0;
   }
 
   #reportUnaccepted(): void {

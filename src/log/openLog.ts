@@ -24,9 +24,9 @@ export async function openLog(config: Config, options: OpenLogOptions = {}): Pro
   return config.eventLogReadDelayMs > 0 ? delayReads(log, config.eventLogReadDelayMs) : log;
 }
 
-/** An external node tails the log of a main node on this machine. */
+/** An external node tails the log of a main node on this machine, unless it is fed over TCP: then it writes its own. */
 function openEmbedded(config: Config, { readOnly }: OpenLogOptions): EventLog {
-  return openEmbeddedLog({ path: config.eventLogPath, readOnly: readOnly === true || config.nodeRole === 'external' });
+  return openEmbeddedLog({ path: config.eventLogPath, readOnly: readOnly === true || !writesLog(config) });
 }
 
 async function openKafka(config: Config, { logger, onAlarm, readOnly }: OpenLogOptions): Promise<EventLog> {
@@ -43,6 +43,11 @@ async function openKafka(config: Config, { logger, onAlarm, readOnly }: OpenLogO
     ...(logger && { logger }),
     ...(onAlarm && { onAlarm }),
   });
+}
+
+/** Main nodes, and nodes that are fed over TCP, whose log is their own. */
+export function writesLog(config: Pick<Config, 'nodeRole' | 'sequencerBlockReplayDownloadAddress'>): boolean {
+  return config.nodeRole === 'main' || config.sequencerBlockReplayDownloadAddress !== undefined;
 }
 
 export function configuredTopic(config: Config, logger?: LogLogger): TopicOptions {

@@ -1,7 +1,7 @@
 /** Rebuilding and checking a projection while no runner has it open (`reprise rebuild`, `reprise verify`). */
-import { rm } from 'node:fs/promises';
 import { type StoreComparison, compareStores } from '../store/compareStores.ts';
 import { ProjectionError } from './errors.ts';
+import { systemDirectories } from './projectionDirectories.ts';
 import { projectionDirectory, ProjectionRunner, type RunnerOptions } from './projectionRunner.ts';
 
 /**
@@ -9,8 +9,8 @@ import { projectionDirectory, ProjectionRunner, type RunnerOptions } from './pro
  * how far it is. Stopped by the signal it leaves a part, which a later start or rebuild continues.
  */
 export async function rebuildProjection<Reader>(options: RunnerOptions<Reader>, signal: AbortSignal): Promise<void> {
-  const { journal, projection, dataDirectory } = options;
-  await rm(projectionDirectory(dataDirectory, projection), { recursive: true, force: true });
+  const { journal, projection, dataDirectory, directories = systemDirectories } = options;
+  await directories.remove(projectionDirectory(dataDirectory, projection));
   const runner = await ProjectionRunner.open({ ...options, isRebuild: true });
   try {
     // An empty journal has no log id to wait for.
@@ -27,7 +27,7 @@ export interface Verification extends StoreComparison {
 
 /**
  * Fills a second store under `asideDirectory` up to the same entry and compares every key and value, the checkpoint
- * included. The directory is the caller's to remove. Throws PROJECTION_AHEAD when the journal is shorter than what was applied.
+ * included. Throws PROJECTION_AHEAD when the journal is shorter than what was applied.
  */
 export async function verifyProjection<Reader>(
   options: RunnerOptions<Reader>,
@@ -37,7 +37,8 @@ export async function verifyProjection<Reader>(
     comparing,
   }: { readonly asideDirectory: string; readonly signal: AbortSignal; readonly comparing?: (keys: number) => void },
 ): Promise<Verification> {
-  const { journal, projection } = options;
+  const { journal, projection, directories = systemDirectories } = options;
+  const asidePath = projectionDirectory(asideDirectory, projection);
   const live = await ProjectionRunner.open(options);
   try {
     if (live.nextIndex > journal.end)
@@ -46,6 +47,7 @@ export async function verifyProjection<Reader>(
         `projection ${projection.name} has applied ${live.nextIndex} journal entries and the chain store holds ${journal.end}: a power cut can do that. Start the node once, so that the chain store reads the end of the log, stop it, then verify again`,
         { code: 'PROJECTION_AHEAD', projection: projection.name },
       );
+    await directories.remove(asidePath);
     const rebuilt = await ProjectionRunner.open({ ...options, dataDirectory: asideDirectory, isRebuild: true });
     try {
       if (live.nextIndex > 0) await rebuilt.run(signal, { untilIndex: live.nextIndex });
@@ -57,6 +59,7 @@ export async function verifyProjection<Reader>(
       return { ...comparison, height: live.height };
     } finally {
       await rebuilt.close();
+      await directories.remove(asidePath);
     }
   } finally {
     await live.close();

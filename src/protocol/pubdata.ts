@@ -76,18 +76,24 @@ function storedCodeLength(record: AccountRecord): number {
 const FULL_FIXED_LENGTH = 1 + 8 + 4 + 4 + 4;
 const NO_BYTECODE_FIXED_LENGTH = 1 + 8 + 32 + 4 + 4;
 
+/** Length in bytes of the diff of an account whose nonce or balance changed, and nothing else. */
+export function balanceDiffLength(
+  initial: Pick<AccountRecord, 'nonce' | 'balance'>,
+  final: Pick<AccountRecord, 'nonce' | 'balance'>,
+): number {
+  let length = 1;
+  if (initial.nonce !== final.nonce) length += valueDiffLength(initial.nonce, final.nonce);
+  if (initial.balance !== final.balance) length += valueDiffLength(initial.balance, final.balance);
+  assert(length > 1, 'an account diff was asked for although the account record did not change');
+  return length;
+}
+
 /**
  * Length in bytes of the account diff; `publishCode` false selects format 4 over 0 (spec: state 7.2). The records must
  * differ.
  */
 export function accountDiffLength(initial: AccountRecord, final: AccountRecord, publishCode: boolean): number {
-  if (equalAccountCode(initial, final)) {
-    let length = 1;
-    if (initial.nonce !== final.nonce) length += valueDiffLength(initial.nonce, final.nonce);
-    if (initial.balance !== final.balance) length += valueDiffLength(initial.balance, final.balance);
-    assert(length > 1, 'an account diff was asked for although the account record did not change');
-    return length;
-  }
+  if (equalAccountCode(initial, final)) return balanceDiffLength(initial, final);
   const diffs = valueDiffLength(initial.nonce, final.nonce) + valueDiffLength(initial.balance, final.balance);
   return diffs + (publishCode ? FULL_FIXED_LENGTH + storedCodeLength(final) : NO_BYTECODE_FIXED_LENGTH);
 }

@@ -10,7 +10,16 @@ import { encodeRlp, RlpCursor, rlpInteger, rlpLength, rlpPrefixLength, writeRlp,
 import type { RlpItem } from './rlp.ts';
 import { isL1Transaction, L1_PRIORITY_TYPE, UPGRADE_TYPE } from './transaction.ts';
 import type { AccessListItem, L1Transaction, L2Transaction, Transaction } from './transaction.ts';
-import { dataView, readU256, U128_MAX, U256_MAX, U64_MAX, writeU256 } from './words.ts';
+import {
+  byteLengthOf,
+  dataView,
+  readU256,
+  U128_MAX,
+  U256_MAX,
+  U64_MAX,
+  writeIntegerBytes,
+  writeU256,
+} from './words.ts';
 
 const LIST_BASE = 0xc0;
 const ZERO_SIGNATURE_ITEMS: readonly RlpItem[] = [EMPTY_BYTES, EMPTY_BYTES, EMPTY_BYTES];
@@ -410,28 +419,58 @@ export function canonicalL1Hash(fields: L1TransactionFields): Bytes {
  */
 export function vmTransactionHash(transaction: Transaction, chainId: bigint): Bytes {
   if (isL1Transaction(transaction)) return canonicalL1Hash(transaction);
-  const { raw, type, yParity } = transaction;
-  const list = new RlpCursor(raw, type === 0 ? 0 : 1).list();
-  const chainItem = type === 0 ? EMPTY_BYTES : encodeRlp(rlpInteger(chainId));
-  if (type !== 0) list.skip();
-  const start = list.position;
-  const unsignedItems = type === 0 ? 6 : type === 1 ? 7 : 8;
-  for (let i = 0; i < unsignedItems; i++) list.skip();
-  const unsignedEnd = list.position;
-  list.skip();
-  const signature = raw.subarray(list.position);
-  const v =
-    type === 0 && transaction.chainId !== undefined ? 35n + BigInt(yParity) + 2n * chainId : 27n + BigInt(yParity);
-  const vItem = encodeRlp(rlpInteger(v));
-  const tail = new Uint8Array(signature.length + vItem.length);
-  tail.set(signature);
-  tail.set(vItem, signature.length);
-  return keccak256(
-    listAround({
-      type: type === 0 ? undefined : type,
-      head: chainItem,
-      middle: raw.subarray(start, unsignedEnd),
-      tail,
-    }),
-  );
+  const { raw, type, yParity, r, s } = transaction;
+  const isTyped = type !== 0;
+  const parity = BigInt(yParity);
+  const legacyV = (id: bigint | undefined): bigint => (id === undefined ? 27n : 35n + 2n * id) + parity;
+  // The encoding is canonical: where the items lie follows from their values.
+  const ownChainId = transaction.chainId;
+  const listStart = isTyped ? 1 : 0;
+  const itemsStart = listStart + 1 + Math.max(0, (raw[listStart] ?? 0) - LONG_LIST_BASE);
+  const start = itemsStart + (isTyped && ownChainId !== undefined ? integerItemLength(ownChainId) : 0);
+  const signatureStart = raw.length - integerItemLength(r) - integerItemLength(s);
+  const end = signatureStart - (isTyped ? 1 : integerItemLength(legacyV(ownChainId)));
+
+  const v = isTyped ? 27n + parity : legacyV(ownChainId === undefined ? undefined : chainId);
+  const length =
+    (isTyped ? integerItemLength(chainId) : 0) + (end - start) + (raw.length - signatureStart) + integerItemLength(v);
+  const out = scratchOf(listStart + rlpPrefixLength(length) + length);
+  if (isTyped) out[0] = type;
+  let offset = writeRlpPrefix(out, listStart, length, LIST_BASE);
+  if (isTyped) offset = writeIntegerItem(out, offset, chainId);
+  out.set(raw.subarray(start, end), offset);
+  offset += end - start;
+  out.set(raw.subarray(signatureStart), offset);
+  offset = writeIntegerItem(out, offset + raw.length - signatureStart, v);
+  return keccak256(out.subarray(0, offset));
+}
+
+/** Prefixes of lists above this are followed by as many bytes of length as they exceed it. */
+const LONG_LIST_BASE = 0xf7;
+
+// Filled anew by every hash.
+let scratch = new Uint8Array(512);
+
+function scratchOf(length: number): Bytes {
+  if (length > scratch.length) {
+    if (length > SCRATCH_MAX) return new Uint8Array(length);
+    scratch = new Uint8Array(length);
+  }
+  return scratch;
+}
+
+const SCRATCH_MAX = 64 * 1024;
+
+function integerItemLength(value: bigint): number {
+  return value < 0x80n ? 1 : 1 + byteLengthOf(value);
+}
+
+function writeIntegerItem(out: Bytes, offset: number, value: bigint): number {
+  if (value < 0x80n) {
+    out[offset] = value === 0n ? 0x80 : Number(value);
+    return offset + 1;
+  }
+  const length = byteLengthOf(value);
+  out[offset] = 0x80 + length;
+  return writeIntegerBytes(out, offset + 1, value, length);
 }

@@ -51,6 +51,9 @@ const META_GENESIS = new TextEncoder().encode('genesis');
 const META_JOURNAL_END = new TextEncoder().encode('journalEnd');
 export const CHECKPOINT_KEY = chainKey(CHAIN.meta, META_CHECKPOINT);
 
+/** Journal entries of one read, when no other number is asked for. */
+const READ_ENTRIES = 256;
+
 export class ChainStore {
   readonly #store: KeyValueStore;
   #journalEnd = 0;
@@ -198,6 +201,13 @@ export class ChainStore {
     return entries;
   }
 
+  /** As `readJournal`, from an accepted block on. */
+  async readJournalFromBlock(height: number, maxBytes: number): Promise<Bytes[]> {
+    const index = await this.#store.get(chainKey(CHAIN.journalIndex, u64be(height)));
+    if (index === undefined) throw journalCorrupt(height, 'its place in the journal is missing');
+    return this.readJournal(Number(readU64be(index)), READ_ENTRIES, maxBytes);
+  }
+
   /** The accepted seal of a batch. */
   async seal(batch: number): Promise<BatchSealed | undefined> {
     const index = await this.#store.get(chainKey(CHAIN.sealIndex, u64be(batch)));
@@ -209,11 +219,18 @@ export class ChainStore {
     return event;
   }
 
-  async block(height: number): Promise<CanonicalBlock | undefined> {
+  /** The encoded journal entry of a block. */
+  async blockEntry(height: number): Promise<Bytes | undefined> {
     const index = await this.#store.get(chainKey(CHAIN.journalIndex, u64be(height)));
     if (index === undefined) return undefined;
     const bytes = await this.#store.get(chainKey(CHAIN.journal, index));
     if (bytes === undefined) throw journalCorrupt(height, 'its journal entry is missing');
+    return bytes;
+  }
+
+  async block(height: number): Promise<CanonicalBlock | undefined> {
+    const bytes = await this.blockEntry(height);
+    if (bytes === undefined) return undefined;
     const { event } = decodeJournalEntry(bytes);
     if (event.kind !== 'Block' || event.height !== height)
       throw journalCorrupt(height, 'its journal entry is another one');

@@ -8,6 +8,8 @@ export type StoreErrorCode =
   | 'STORE_FORMAT'
   | 'STORE_IO'
   | 'STORE_LOCKED'
+  | 'STORE_MISSING'
+  | 'STORE_UNAVAILABLE'
   | 'JOURNAL_ENTRY_VERSION';
 
 export interface StoreErrorFacts {

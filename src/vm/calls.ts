@@ -7,15 +7,17 @@ import type { Code } from './code.ts';
 import { Frame } from './frame.ts';
 import { CALL_DEPTH_MAX, CALL_STIPEND_GAS, CALL_VALUE_GAS, ERGS_PER_GAS, NEW_ACCOUNT_GAS } from './gasCosts.ts';
 import { FATAL_RESULT } from './machine.ts';
-import type { Machine } from './machine.ts';
+import type { Machine, MachineResult, PendingPrecompile } from './machine.ts';
 import { CHARGED } from './meter.ts';
 import { CALL, CALLCODE, DELEGATECALL, STATICCALL } from './opcodes.ts';
-import { chargeSignal, FAILED, FATAL, MISSING, RUNNING, SWITCHED } from './signals.ts';
+import { INVALID_INPUT } from './precompiles/precompile.ts';
+import { chargeSignal, FAILED, FATAL, MISSING, RUNNING, STOPPED, SWITCHED } from './signals.ts';
 import type { Signal } from './signals.ts';
 import { BY_OPCODE, WITHOUT_GAS } from './stateAccess.ts';
 import type { TracedKind } from './tracer.ts';
 import { isZeroWord, LIMBS, readBigInt } from './words.ts';
 import type { Words } from './words.ts';
+import type { Checkpoint } from './worldState.ts';
 
 const ERGS_MAX = Number.MAX_SAFE_INTEGER;
 
@@ -53,25 +55,32 @@ function begin(machine: Machine, call: BegunCall, isFirst: boolean): CallEnd | t
     to: call.target.address,
     value: call.value,
     gas: meter.gas,
+    gasKept: isFirst ? 0 : machine.frame.gas,
     input: call.input,
   });
-  let end: CallEnd | undefined;
+  const { checkpoint } = call.frame;
   const { precompile, hook } = call.target;
   const isBorrowed = call.kind === 'DELEGATECALL' || call.kind === 'CALLCODE';
+  let end: CallEnd | undefined;
   if (precompile !== undefined) {
     const ergs = Math.min(meter.gas * ERGS_PER_GAS + meter.fraction, ERGS_MAX);
-    const gasBefore = meter.gas;
     const result = precompile.run(call.input, ergs, meter.native);
     if (result.kind === 'outOfNative') {
       meter.native = 0;
-      return FATAL;
+      return fatal(machine);
     }
     meter.native -= result.native;
-    if (result.kind === 'success') meter.gas -= result.gas;
-    else meter.burnGas();
-    machine.budget -= gasBefore - meter.gas;
-    end =
-      result.kind === 'success' ? { success: true, output: result.output } : { success: false, output: EMPTY_BYTES };
+    if (result.kind === 'task') {
+      machine.pending = {
+        task: result.task,
+        gas: result.gas,
+        checkpoint,
+        caller: isFirst ? undefined : machine.frame,
+      };
+      return SWITCHED;
+    }
+    const output = result.kind === 'success' ? result.output : undefined;
+    return endPrecompile(machine, checkpoint, result.kind === 'success' ? result.gas : 0, output);
   } else if (hook !== undefined && (isBorrowed || (call.value !== 0n && hook !== 'baseToken'))) {
     end = { success: false, output: EMPTY_BYTES };
   } else if (hook === undefined && call.code === undefined) {
@@ -96,15 +105,60 @@ function begin(machine: Machine, call: BegunCall, isFirst: boolean): CallEnd | t
     );
     return SWITCHED;
   }
-  if (!end.success) machine.world.rollBack(call.frame.checkpoint);
-  if (!machine.countOutput(end.output.length)) return FATAL;
-  tracer?.exit({
-    success: end.success,
-    output: end.output,
-    gasLeft: meter.gas,
-    error: end.success ? undefined : precompile === undefined ? 'execution reverted' : 'precompile failed',
-  });
+  return endCall(machine, checkpoint, end, 'execution reverted');
+}
+
+/** The end of a call that has no frame of its own, and of the transaction with it. */
+function fatal(machine: Machine): typeof FATAL {
+  machine.tracer?.exit({ success: false, output: EMPTY_BYTES, gasLeft: 0, error: FATAL_RESULT.error });
+  return FATAL;
+}
+
+/** The end of a call that had no frame. */
+function endCall(machine: Machine, checkpoint: Checkpoint, end: CallEnd, error: string): CallEnd | typeof FATAL {
+  const { success, output } = end;
+  if (!success) machine.world.rollBack(checkpoint);
+  if (!machine.countOutput(output.length)) return fatal(machine);
+  machine.tracer?.exit({ success, output, gasLeft: machine.meter.gas, error: success ? undefined : error });
   return end;
+}
+
+/** `output` undefined: it failed, which takes all gas. */
+function endPrecompile(
+  machine: Machine,
+  checkpoint: Checkpoint,
+  gas: number,
+  output: Bytes | undefined,
+): CallEnd | typeof FATAL {
+  const { meter } = machine;
+  machine.budget -= output === undefined ? meter.gas : gas;
+  if (output === undefined) meter.burnGas();
+  else meter.gas -= gas;
+  const end = { success: output !== undefined, output: output ?? EMPTY_BYTES };
+  return endCall(machine, checkpoint, end, 'precompile failed');
+}
+
+/** Goes on with a precompile that needs several turns; RUNNING when its turn is over or its caller goes on. */
+export function runPending(machine: Machine, pending: PendingPrecompile): Signal {
+  const output = pending.task.advance(machine.budget);
+  if (output === undefined) {
+    machine.budget = 0;
+    return RUNNING;
+  }
+  machine.pending = undefined;
+  const { checkpoint, gas, caller } = pending;
+  const end = endPrecompile(machine, checkpoint, gas, output === INVALID_INPUT ? undefined : output);
+  if (end === FATAL) return FATAL;
+  if (caller !== undefined) {
+    machine.finishCall(caller, end.success, end.output);
+    return RUNNING;
+  }
+  machine.result = topResult(end);
+  return STOPPED;
+}
+
+function topResult({ success, output }: CallEnd): MachineResult {
+  return { kind: 'returned', success, output, error: success ? undefined : 'execution reverted' };
 }
 
 /** Gas asked for; what a number does not hold exactly is more than anyone has. */
@@ -173,17 +227,13 @@ export function call(machine: Machine, opcode: number): Signal {
   frame.returnData = EMPTY_BYTES;
 
   // The running frame and those below it: a frame at depth 1025 is refused.
-  if (machine.callers.length + 1 > CALL_DEPTH_MAX) {
-    machine.finishCall(frame, false, EMPTY_BYTES);
-    return RUNNING;
-  }
+  if (machine.callers.length + 1 > CALL_DEPTH_MAX)
+    return refuse(machine, { opcode, target, value, input, error: 'max call depth exceeded' });
   if (hasValue) {
     charge = access.account(frame.self, WITHOUT_GAS);
     if (charge !== CHARGED) return chargeSignal(charge);
-    if (frame.self.balance < value) {
-      machine.finishCall(frame, false, EMPTY_BYTES);
-      return RUNNING;
-    }
+    if (frame.self.balance < value)
+      return refuse(machine, { opcode, target, value, input, error: 'insufficient balance for transfer' });
   }
   const checkpoint = world.checkpoint();
   if (hasValue) {
@@ -211,6 +261,27 @@ export function call(machine: Machine, opcode: number): Signal {
   return RUNNING;
 }
 
+/** A call that its caller may not make: 0 on the stack, all gas back. */
+function refuse(
+  machine: Machine,
+  call: { opcode: number; target: Account; value: bigint; input: Bytes; error: string },
+): Signal {
+  const { frame, meter, tracer } = machine;
+  const { opcode, target, input, error } = call;
+  tracer?.enter({
+    kind: KINDS.get(opcode)!,
+    from: frame.self.address,
+    to: target.address,
+    value: opcode === DELEGATECALL ? frame.value : call.value,
+    gas: meter.gas,
+    gasKept: frame.gas,
+    input,
+  });
+  tracer?.exit({ success: false, output: EMPTY_BYTES, gasLeft: meter.gas, error });
+  machine.finishCall(frame, false, EMPTY_BYTES);
+  return RUNNING;
+}
+
 /**
  * Begins the call of a transaction. The caller has probed, charged and moved the value; the meter holds all gas.
  * Its result is in `machine.result` at once when there is nothing to run.
@@ -227,7 +298,6 @@ export function beginTopCall(
   },
 ): void {
   const { sender, target, code, value, input, checkpoint } = options;
-  machine.failure = 'execution reverted';
   const end = begin(
     machine,
     {
@@ -244,13 +314,5 @@ export function beginTopCall(
     true,
   );
   if (end === SWITCHED) return;
-  machine.result =
-    end === FATAL
-      ? FATAL_RESULT
-      : {
-          kind: 'returned',
-          success: end.success,
-          output: end.output,
-          error: end.success ? undefined : machine.failure,
-        };
+  machine.result = end === FATAL ? FATAL_RESULT : topResult(end);
 }

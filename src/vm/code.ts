@@ -3,6 +3,7 @@ import { bytesKey, EMPTY_BYTES } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
 import { jumpMap, observableCode, storedJumpMap } from '../protocol/accountRecord.ts';
 import type { AccountCodeFields } from '../protocol/accountRecord.ts';
+import { CodeBlocks } from './codeBlocks.ts';
 
 /** Zero bytes behind the code: what runs past its end meets STOP, and PUSH32 as the last byte stays in bounds. */
 const SENTINEL_BYTES = 33;
@@ -16,12 +17,13 @@ export interface Code {
   readonly length: number;
   /** One bit per byte, least significant first, set at valid JUMPDESTs. */
   readonly jumps: Bytes;
+  readonly blocks: CodeBlocks;
 }
 
-function withSentinel(code: Bytes): Pick<Code, 'bytes' | 'view' | 'length'> {
+function withSentinel(code: Bytes): Omit<Code, 'jumps'> {
   const bytes = new Uint8Array(code.length + SENTINEL_BYTES);
   bytes.set(code);
-  return { bytes, view: new DataView(bytes.buffer), length: code.length };
+  return { bytes, view: new DataView(bytes.buffer), length: code.length, blocks: new CodeBlocks(bytes) };
 }
 
 export const EMPTY_CODE: Code = { ...withSentinel(EMPTY_BYTES), jumps: EMPTY_BYTES };
@@ -36,6 +38,9 @@ export function codeFromStored(stored: Bytes, fields: AccountCodeFields): Code {
   const code = observableCode(stored, fields);
   return { ...withSentinel(code), jumps: storedJumpMap(stored, fields).slice() };
 }
+
+/** The code, its jump map, the index of its blocks and the blocks, of which few have less than six bytes. */
+const CACHED_BYTES_PER_CODE_BYTE = 6;
 
 /** Keeps the most recently used half when it is full: two generations. Content-addressed, so it is never stale. */
 export class CodeCache {
@@ -68,7 +73,7 @@ export class CodeCache {
 
   #add(key: string, code: Code): void {
     this.#young.set(key, code);
-    this.#youngBytes += code.bytes.length + code.jumps.length;
+    this.#youngBytes += CACHED_BYTES_PER_CODE_BYTE * code.bytes.length;
     if (this.#youngBytes <= this.#generationBytesMax) return;
     this.#old = this.#young;
     this.#young = new Map();

@@ -1,33 +1,75 @@
-/** Division of stack words: schoolbook long division (Knuth's algorithm D) on 16-bit digits. Nothing here allocates. */
+/**
+ * Division of stack words: schoolbook long division (Knuth's algorithm D) on 24-bit digits, whose products and sums are
+ * exact numbers. Nothing here allocates.
+ */
 import { copyWord, isZeroWord, LIMBS, negateWord, setNumber } from './words.ts';
 import type { Words } from './words.ts';
 
-const BASE = 0x1_0000;
-const DIGITS = 2 * LIMBS;
+const BASE = 0x100_0000;
+const INVERSE_BASE = 1 / BASE;
+const MASK = BASE - 1;
+const DIGIT_BITS = 24;
+/** Of a word. */
+const DIGITS = 11;
 
 // Filled anew by every call: dividend (two words and a spare digit), divisor, quotient, signed operands.
-const dividend = new Int32Array(2 * DIGITS + 2);
-const divisor = new Int32Array(DIGITS + 1);
-const quotient = new Int32Array(2 * DIGITS + 2);
+const dividend = new Float64Array(2 * DIGITS + 2);
+const divisor = new Float64Array(DIGITS + 1);
+const quotient = new Float64Array(2 * DIGITS + 2);
 const operands = new Uint32Array(2 * LIMBS);
 
-function load(s: Words, at: number, digits: Int32Array): number {
-  let n = LIMBS;
-  while (n > 0 && s[at + n - 1] === 0) n -= 1;
-  for (let i = 0; i < n; i += 1) {
-    const limb = s[at + i]!;
-    digits[2 * i] = limb & 0xffff;
-    digits[2 * i + 1] = limb >>> 16;
-  }
-  return n === 0 ? 0 : digits[2 * n - 1] === 0 ? 2 * n - 1 : 2 * n;
+/** Digits of a word without leading zeros; how many there are. */
+function load(s: Words, at: number, digits: Float64Array): number {
+  loadThree(s, at, digits, 0);
+  loadThree(s, at + 3, digits, 4);
+  const x = s[at + 6]!;
+  const y = s[at + 7]!;
+  digits[8] = x & MASK;
+  digits[9] = (x >>> 24) | ((y & 0xffff) << 8);
+  digits[10] = y >>> 16;
+  let n = DIGITS;
+  while (n > 0 && digits[n - 1] === 0) n -= 1;
+  return n;
 }
 
-function store(digits: Int32Array, length: number, s: Words, at: number): void {
-  for (let i = 0; i < LIMBS; i += 1) {
-    const low = 2 * i < length ? digits[2 * i]! : 0;
-    const high = 2 * i + 1 < length ? digits[2 * i + 1]! : 0;
-    s[at + i] = low | (high << 16);
+/** Three limbs are four digits. */
+function loadThree(s: Words, at: number, digits: Float64Array, to: number): void {
+  const x = s[at]!;
+  const y = s[at + 1]!;
+  const z = s[at + 2]!;
+  digits[to] = x & MASK;
+  digits[to + 1] = (x >>> 24) | ((y & 0xffff) << 8);
+  digits[to + 2] = (y >>> 16) | ((z & 0xff) << 16);
+  digits[to + 3] = z >>> 8;
+}
+
+/** The first `length` digits as a word; those behind count as zero. */
+function store(digits: Float64Array, length: number, s: Words, at: number): void {
+  for (let i = length; i < DIGITS; i += 1) digits[i] = 0;
+  storeThree(digits, 0, s, at);
+  storeThree(digits, 4, s, at + 3);
+  const c = digits[9]!;
+  s[at + 6] = digits[8]! | (c << 24);
+  s[at + 7] = (c >>> 8) | (digits[10]! << 16);
+}
+
+function storeThree(digits: Float64Array, from: number, s: Words, at: number): void {
+  const b = digits[from + 1]!;
+  const c = digits[from + 2]!;
+  s[at] = digits[from]! | (b << 24);
+  s[at + 1] = (b >>> 8) | (c << 16);
+  s[at + 2] = (c >>> 16) | (digits[from + 3]! << 8);
+}
+
+/** Shifts the first `n` digits up; those that leave are in the result. */
+function shiftUp(digits: Float64Array, n: number, bits: number): number {
+  let carry = 0;
+  for (let i = 0; i < n; i += 1) {
+    const digit = digits[i]!;
+    digits[i] = ((digit << bits) & MASK) | carry;
+    carry = digit >>> (DIGIT_BITS - bits);
   }
+  return carry;
 }
 
 /** Divides `dividend` (u digits) by `divisor` (v digits, v >= 1, top digit not 0): `quotient`, and the remainder in `dividend`. */
@@ -48,15 +90,11 @@ function divide(u: number, v: number): void {
     return;
   }
   // Normalise: the divisor's top digit gets its high bit.
-  const shift = Math.clz32(divisor[v - 1]!) - 16;
+  const shift = Math.clz32(divisor[v - 1]!) - (32 - DIGIT_BITS);
   dividend[u] = 0;
   if (shift > 0) {
-    for (let i = v - 1; i > 0; i -= 1)
-      divisor[i] = ((divisor[i]! << shift) & 0xffff) | (divisor[i - 1]! >> (16 - shift));
-    divisor[0] = (divisor[0]! << shift) & 0xffff;
-    for (let i = u; i > 0; i -= 1)
-      dividend[i] = ((dividend[i]! << shift) & 0xffff) | (dividend[i - 1]! >> (16 - shift));
-    dividend[0] = (dividend[0]! << shift) & 0xffff;
+    shiftUp(divisor, v, shift);
+    dividend[u] = shiftUp(dividend, u, shift);
   }
   const top = divisor[v - 1]!;
   const second = divisor[v - 2]!;
@@ -70,12 +108,13 @@ function divide(u: number, v: number): void {
       r += top;
       if (r >= BASE) break;
     }
+    if (q === 0) continue;
     let borrow = 0;
     for (let i = 0; i < v; i += 1) {
-      const x = dividend[i + j]! - borrow - q * divisor[i]!;
-      const digit = x & 0xffff;
-      dividend[i + j] = digit;
-      borrow = (digit - x) / BASE;
+      const x = dividend[i + j]! - q * divisor[i]! - borrow;
+      const carry = Math.floor(x * INVERSE_BASE);
+      dividend[i + j] = x - carry * BASE;
+      borrow = -carry;
     }
     const last = dividend[j + v]! - borrow;
     dividend[j + v] = last;
@@ -84,16 +123,16 @@ function divide(u: number, v: number): void {
       let carry = 0;
       for (let i = 0; i < v; i += 1) {
         const x = dividend[i + j]! + divisor[i]! + carry;
-        dividend[i + j] = x & 0xffff;
-        carry = x >>> 16;
+        carry = x >= BASE ? 1 : 0;
+        dividend[i + j] = x - carry * BASE;
       }
-      dividend[j + v] = (last + carry) & 0xffff;
+      dividend[j + v] = last + carry;
     }
     quotient[j] = q;
   }
   if (shift > 0) {
     for (let i = 0; i < v; i += 1)
-      dividend[i] = (dividend[i]! >> shift) | ((dividend[i + 1]! << (16 - shift)) & 0xffff);
+      dividend[i] = (dividend[i]! >>> shift) | ((dividend[i + 1]! << (DIGIT_BITS - shift)) & MASK);
   }
 }
 
@@ -171,12 +210,13 @@ export function addModWords(s: Words, a: number, b: number, n: number, out: numb
     setNumber(s, out, 0);
     return;
   }
+  load(s, a, dividend);
+  load(s, b, quotient);
   let carry = 0;
-  for (let i = 0; i < LIMBS; i += 1) {
-    const sum = s[a + i]! + s[b + i]! + carry;
-    dividend[2 * i] = sum & 0xffff;
-    dividend[2 * i + 1] = (sum >>> 16) & 0xffff;
-    carry = sum >= 0x1_0000_0000 ? 1 : 0;
+  for (let i = 0; i < DIGITS; i += 1) {
+    const sum = dividend[i]! + quotient[i]! + carry;
+    carry = sum >= BASE ? 1 : 0;
+    dividend[i] = sum - carry * BASE;
   }
   dividend[DIGITS] = carry;
   reduce(DIGITS + 1, s, n, out);
@@ -197,8 +237,8 @@ export function mulModWords(s: Words, a: number, b: number, n: number, out: numb
     let carry = 0;
     for (let j = 0; j < bDigits; j += 1) {
       const t = x * divisor[j]! + dividend[i + j]! + carry;
-      dividend[i + j] = t & 0xffff;
-      carry = (t - (t & 0xffff)) / BASE;
+      carry = Math.floor(t * INVERSE_BASE);
+      dividend[i + j] = t - carry * BASE;
     }
     dividend[i + bDigits] = carry;
   }

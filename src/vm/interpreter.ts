@@ -5,6 +5,7 @@
  */
 import { EMPTY_BYTES } from '../common/bytes.ts';
 import { call } from './calls.ts';
+import { CodeBlocks } from './codeBlocks.ts';
 import { create } from './creates.ts';
 import { addModWords, divSigned, divWords, modSigned, modWords, mulModWords } from './division.ts';
 import type { Frame } from './frame.ts';
@@ -16,6 +17,7 @@ import {
   COINBASE,
   GASLIMIT,
   GASPRICE,
+  INVALID_OPCODE,
   NUMBER,
   PREVRANDAO,
   TIMESTAMP,
@@ -32,6 +34,7 @@ import {
   addWords,
   andWords,
   byteOfWord,
+  copyWide,
   copyWord,
   equalWords,
   isLess,
@@ -47,17 +50,20 @@ import {
   readView,
   setBigInt,
   setNumber,
+  setSmall,
   shiftLeft,
   shiftRight,
   shiftRightSigned,
   signExtend,
   significantBytes,
   subWords,
-  swapWords,
+  swapWide,
   toOffset,
   writeView,
   xorWords,
 } from './words.ts';
+
+const STACK_OVERFLOW = 'stack limit reached 1024 (1023)';
 
 /** The dense switch. Leaves with everything written back to frame and meter. */
 export function runFrame(machine: Machine, frame: Frame): Signal {
@@ -65,7 +71,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
   const code = frame.code.bytes;
   const codeView = frame.code.view;
   const { jumps, length: codeLength } = frame.code;
-  const stack = machine.stack;
+  const { stack, wideStack: wide } = machine;
   let memory = machine.memory;
   let view = machine.view;
   const base = frame.stackBase;
@@ -75,7 +81,15 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
   let pc = frame.pc;
   let gas = meter.gas;
   let native = meter.native;
-  let blockStart = pc;
+  /** Where the last jump went: work is counted from there. */
+  let jumpedTo = pc;
+  const { blocks } = frame.code;
+  /** Opcodes in front of this position have been charged and checked. */
+  let checkedEnd = 0;
+  const { steps } = machine;
+  /** Opcodes in front of this one are charged and checked one by one; all of them while a tracer wants to see each. */
+  const steppedFrom = steps === undefined ? 0 : 0x3fff_ffff;
+  let steppedEnd = steppedFrom;
   // Imported bindings are looked up at every use, locals are not.
   const nativeCosts = OPCODE_NATIVE;
   const gasCosts = OPCODE_GAS;
@@ -85,24 +99,51 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
 
   run: for (;;) {
     const opcode = code[pc]!;
-    native -= nativeCosts[opcode]!;
-    if (native < 0) {
-      native = 0;
-      signal = FATAL;
-      break;
-    }
-    gas -= gasCosts[opcode]!;
-    if (gas < 0) {
-      machine.failure = 'out of gas';
-      signal = FAILED;
-      break;
-    }
-    const spare = sp - base - needed[opcode]!;
-    // One comparison for both ends: too few items are a large unsigned number.
-    if (spare >>> 0 > ranges[opcode]!) {
-      machine.failure = spare < 0 ? 'stack underflow' : 'stack overflow';
-      signal = FAILED;
-      break;
+    if (pc >= checkedEnd) {
+      if (pc >= steppedEnd) {
+        const block = blocks.at(pc);
+        const gasAfter = gas - blocks.gas[block]!;
+        const nativeAfter = native - blocks.native[block]!;
+        // One comparison for both ends: too few items are a large unsigned number.
+        if (gasAfter >= 0 && nativeAfter >= 0 && (sp - base - blocks.needed[block]!) >>> 0 <= blocks.range[block]!) {
+          gas = gasAfter;
+          native = nativeAfter;
+          checkedEnd = blocks.end[block]!;
+        } else {
+          steppedEnd = blocks.end[block]!;
+        }
+      }
+      if (pc < steppedEnd) {
+        checkedEnd = pc + 1;
+        native -= nativeCosts[opcode]!;
+        if (native < 0) {
+          native = 0;
+          signal = FATAL;
+          break;
+        }
+        gas -= gasCosts[opcode]!;
+        if (gas < 0) {
+          machine.failure = 'out of gas';
+          signal = FAILED;
+          break;
+        }
+        if (steps !== undefined) {
+          if (machine.budget <= 0) {
+            gas += gasCosts[opcode]!;
+            native += nativeCosts[opcode]!;
+            break;
+          }
+          frame.pc = pc;
+          frame.sp = sp;
+          steps.before(opcode, gas + gasCosts[opcode]!);
+        }
+        const spare = sp - base - needed[opcode]!;
+        if (spare >>> 0 > ranges[opcode]!) {
+          machine.failure = spare < 0 ? 'stack underflow' : STACK_OVERFLOW;
+          signal = FAILED;
+          break;
+        }
+      }
     }
     switch (opcode) {
       case 0x00: // STOP
@@ -175,26 +216,26 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         break;
       case 0x10: // LT
         sp -= LIMBS;
-        setNumber(stack, sp - LIMBS, isLess(stack, sp, sp - LIMBS) ? 1 : 0);
+        setSmall(stack, wide, sp - LIMBS, isLess(stack, sp, sp - LIMBS) ? 1 : 0);
         break;
       case 0x11: // GT
         sp -= LIMBS;
-        setNumber(stack, sp - LIMBS, isLess(stack, sp - LIMBS, sp) ? 1 : 0);
+        setSmall(stack, wide, sp - LIMBS, isLess(stack, sp - LIMBS, sp) ? 1 : 0);
         break;
       case 0x12: // SLT
         sp -= LIMBS;
-        setNumber(stack, sp - LIMBS, isLessSigned(stack, sp, sp - LIMBS) ? 1 : 0);
+        setSmall(stack, wide, sp - LIMBS, isLessSigned(stack, sp, sp - LIMBS) ? 1 : 0);
         break;
       case 0x13: // SGT
         sp -= LIMBS;
-        setNumber(stack, sp - LIMBS, isLessSigned(stack, sp - LIMBS, sp) ? 1 : 0);
+        setSmall(stack, wide, sp - LIMBS, isLessSigned(stack, sp - LIMBS, sp) ? 1 : 0);
         break;
       case 0x14: // EQ
         sp -= LIMBS;
-        setNumber(stack, sp - LIMBS, equalWords(stack, sp, stack, sp - LIMBS) ? 1 : 0);
+        setSmall(stack, wide, sp - LIMBS, equalWords(stack, sp, stack, sp - LIMBS) ? 1 : 0);
         break;
       case 0x15: // ISZERO
-        setNumber(stack, sp - LIMBS, isZeroWord(stack, sp - LIMBS) ? 1 : 0);
+        setSmall(stack, wide, sp - LIMBS, isZeroWord(stack, sp - LIMBS) ? 1 : 0);
         break;
       case 0x16: // AND
         sp -= LIMBS;
@@ -246,16 +287,16 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
       case 0x35: {
         // CALLDATALOAD
         const offset = toOffset(stack, sp - LIMBS);
-        if (offset === Infinity) setNumber(stack, sp - LIMBS, 0);
+        if (offset === Infinity) setSmall(stack, wide, sp - LIMBS, 0);
         else readPadded(frame.input, offset, stack, sp - LIMBS);
         break;
       }
       case 0x36: // CALLDATASIZE
-        setNumber(stack, sp, frame.input.length);
+        setSmall(stack, wide, sp, frame.input.length);
         sp += LIMBS;
         break;
       case 0x38: // CODESIZE
-        setNumber(stack, sp, codeLength);
+        setSmall(stack, wide, sp, codeLength);
         sp += LIMBS;
         break;
       case 0x3a: // GASPRICE
@@ -263,7 +304,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         sp += LIMBS;
         break;
       case 0x3d: // RETURNDATASIZE
-        setNumber(stack, sp, frame.returnData.length);
+        setSmall(stack, wide, sp, frame.returnData.length);
         sp += LIMBS;
         break;
       case 0x40: // BLOCKHASH
@@ -318,6 +359,14 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         const offset = toOffset(stack, sp - LIMBS);
         const end = opcode === 0x53 ? offset + 1 : offset + 32;
         if (end > memorySize) {
+          if (pc + 1 < checkedEnd) {
+            // Growth is paid before the opcodes behind it.
+            const ahead = CodeBlocks.charges(code, pc + 1, checkedEnd);
+            gas += ahead.gas;
+            native += ahead.native;
+            steppedEnd = checkedEnd;
+            checkedEnd = pc + 1;
+          }
           meter.gas = gas;
           meter.native = native;
           const growth = machine.grow(end);
@@ -355,8 +404,10 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
           signal = FAILED;
           break run;
         }
-        machine.budget -= pc - blockStart + 2;
-        blockStart = to;
+        machine.budget -= pc - jumpedTo + 2;
+        jumpedTo = to;
+        checkedEnd = 0;
+        steppedEnd = steppedFrom;
         if (machine.budget <= 0) {
           pc = to;
           break run;
@@ -365,11 +416,11 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         break;
       }
       case 0x58: // PC
-        setNumber(stack, sp, pc);
+        setSmall(stack, wide, sp, pc);
         sp += LIMBS;
         break;
       case 0x59: // MSIZE
-        setNumber(stack, sp, memorySize);
+        setSmall(stack, wide, sp, memorySize);
         sp += LIMBS;
         break;
       case 0x5a: // GAS
@@ -379,16 +430,16 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
       case 0x5b: // JUMPDEST
         break;
       case 0x5f: // PUSH0
-        setNumber(stack, sp, 0);
+        setSmall(stack, wide, sp, 0);
         sp += LIMBS;
         break;
       case 0x60: // PUSH1
-        setNumber(stack, sp, code[pc + 1]!);
+        setSmall(stack, wide, sp, code[pc + 1]!);
         sp += LIMBS;
         pc += 1;
         break;
       case 0x61: // PUSH2
-        setNumber(stack, sp, (code[pc + 1]! << 8) | code[pc + 2]!);
+        setSmall(stack, wide, sp, (code[pc + 1]! << 8) | code[pc + 2]!);
         sp += LIMBS;
         pc += 2;
         break;
@@ -442,7 +493,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
       case 0x8d:
       case 0x8e:
       case 0x8f:
-        copyWord(stack, sp - (opcode - 0x7f) * LIMBS, stack, sp);
+        copyWide(wide, sp - (opcode - 0x7f) * LIMBS, sp);
         sp += LIMBS;
         break;
       case 0x90: // SWAP1 to SWAP16
@@ -461,7 +512,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
       case 0x9d:
       case 0x9e:
       case 0x9f:
-        swapWords(stack, sp - LIMBS, sp - (opcode - 0x8e) * LIMBS);
+        swapWide(wide, sp - LIMBS, sp - (opcode - 0x8e) * LIMBS);
         break;
       case 0x20: // KECCAK256
       case 0x31: // BALANCE
@@ -522,7 +573,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         break;
       }
       default:
-        machine.failure = 'invalid opcode';
+        machine.failure = INVALID_OPCODE;
         signal = FAILED;
         break run;
     }

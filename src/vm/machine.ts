@@ -11,11 +11,13 @@ import { CHARGED, Meter, OUT_OF_GAS } from './meter.ts';
 import type { Charge } from './meter.ts';
 import { memoryGrowthNative } from './nativeCosts.ts';
 import { STACK_LIMBS_MAX } from './opcodes.ts';
+import type { PrecompileTask } from './precompiles/precompile.ts';
 import { StateAccess } from './stateAccess.ts';
+import { StepTracing } from './stepTracing.ts';
 import type { Tracer } from './tracer.ts';
 import { copyWord, LIMBS, readBytes, setBigInt, setNumber, toOffset } from './words.ts';
-import type { Words } from './words.ts';
-import type { WorldState } from './worldState.ts';
+import type { WideWords, Words } from './words.ts';
+import type { Checkpoint, WorldState } from './worldState.ts';
 
 /** How a top-level frame ended. Gas and native left are in the meter. */
 export interface MachineResult {
@@ -33,6 +35,20 @@ export const FATAL_RESULT: MachineResult = {
   output: EMPTY_BYTES,
   error: 'out of native resources',
 };
+
+/** `Machine.failure` where a frame meets a byte that is no opcode. */
+export const INVALID_OPCODE = 'invalid opcode';
+
+/** A precompile at work over several turns. */
+export interface PendingPrecompile {
+  readonly task: PrecompileTask;
+  /** To be taken when it succeeds. */
+  readonly gas: number;
+  /** State to return to when it fails. */
+  readonly checkpoint: Checkpoint;
+  /** undefined: the transaction called it. */
+  readonly caller: Frame | undefined;
+}
 
 /** What the environment opcodes answer. */
 export interface Environment {
@@ -71,7 +87,9 @@ export class Machine {
   readonly world: WorldState;
   readonly access: StateAccess;
   readonly meter = new Meter();
-  readonly tracer: Tracer | undefined;
+  tracer: Tracer | undefined;
+  /** Set while the tracer wants every opcode. */
+  steps: StepTracing | undefined;
   readonly environment: Environment;
   /** Words of the environment opcodes, at the places above. */
   readonly constants: Words = new Uint32Array(CONSTANTS);
@@ -79,7 +97,9 @@ export class Machine {
   origin!: Account;
   /** Of the running transaction; no transaction of this chain carries blobs. */
   blobHashes: readonly Bytes[] = [];
-  stack: Words = new Uint32Array(INITIAL_STACK + STACK_SLACK);
+  stack: Uint32Array<ArrayBuffer> = new Uint32Array(INITIAL_STACK + STACK_SLACK);
+  /** Of `stack`. */
+  wideStack: WideWords = new BigUint64Array(this.stack.buffer);
   /** Memories of all active frames, one behind the other. */
   memory: Uint8Array<ArrayBuffer> = new Uint8Array(INITIAL_MEMORY);
   /** Of `memory`. */
@@ -87,6 +107,8 @@ export class Machine {
   /** Below the top one. */
   readonly callers: Frame[] = [];
   frame!: Frame;
+  /** Runs before `frame` goes on. */
+  pending: PendingPrecompile | undefined;
   /** Output of a frame that stops or reverts. */
   output: Bytes = EMPTY_BYTES;
   /** Why a frame failed, for tracers. */
@@ -100,7 +122,7 @@ export class Machine {
   constructor(options: { world: WorldState; environment: Environment; tracer: Tracer | undefined }) {
     this.world = options.world;
     this.environment = options.environment;
-    this.tracer = options.tracer;
+    this.trace(options.tracer);
     this.access = new StateAccess(this.world, this.meter);
     const { coinbase, timestamp, number, gasLimit, chainId, baseFee, prevRandao, blobBaseFee } = options.environment;
     readBytes(coinbase, 0, 20, this.constants, COINBASE);
@@ -113,15 +135,22 @@ export class Machine {
     setBigInt(this.constants, BLOBBASEFEE, blobBaseFee);
   }
 
+  /** From the next transaction on. */
+  trace(tracer: Tracer | undefined): void {
+    this.tracer = tracer;
+    this.steps = tracer?.step === undefined ? undefined : new StepTracing(this, tracer);
+  }
+
   /** Before the first frame of a transaction. */
   beginTransaction(origin: Account, gasPrice: bigint): void {
     this.origin = origin;
     setBigInt(this.constants, GASPRICE, gasPrice);
     this.callers.length = 0;
+    this.pending = undefined;
     this.outputTotal = 0;
     this.result = undefined;
     if (this.memory.length > MEMORY_KEPT_MAX) this.#useMemory(new Uint8Array(INITIAL_MEMORY));
-    if (this.stack.length > STACK_KEPT_MAX) this.stack = new Uint32Array(INITIAL_STACK + STACK_SLACK);
+    if (this.stack.length > STACK_KEPT_MAX) this.#useStack(new Uint32Array(INITIAL_STACK + STACK_SLACK));
   }
 
   /** Puts a frame on top, the first of a transaction included. */
@@ -132,8 +161,13 @@ export class Machine {
     if (needed > this.stack.length) {
       const grown = new Uint32Array(Math.max(needed, this.stack.length * 2));
       grown.set(this.stack);
-      this.stack = grown;
+      this.#useStack(grown);
     }
+  }
+
+  #useStack(stack: Uint32Array<ArrayBuffer>): void {
+    this.stack = stack;
+    this.wideStack = new BigUint64Array(stack.buffer);
   }
 
   #useMemory(memory: Uint8Array<ArrayBuffer>): void {

@@ -119,11 +119,44 @@ export const OPCODE_NATIVE = new Int32Array(256).fill(STEP_NATIVE);
 export const STACK_NEEDED = new Int32Array(256);
 /** Limbs that may be on the stack beyond those. */
 export const STACK_RANGE = new Int32Array(256).fill(STACK_LIMBS_MAX);
+/** Limbs by which the stack is higher afterwards. */
+export const STACK_CHANGE = new Int32Array(256);
 for (const [number, opcode] of OPCODES) {
   OPCODE_GAS[number] = opcode.gas;
   OPCODE_NATIVE[number] = opcode.native;
   STACK_NEEDED[number] = opcode.pops * LIMBS;
   STACK_RANGE[number] = STACK_LIMBS_MAX - Math.max(opcode.pushes, opcode.pops) * LIMBS;
+  STACK_CHANGE[number] = (opcode.pushes - opcode.pops) * LIMBS;
+}
+
+export const JUMPDEST = 0x5b;
+export const PUSH1 = 0x60;
+export const PUSH32 = 0x7f;
+/**
+ * 1: nothing behind it may be charged before it ran: it leaves the straight run, looks at what is left of gas or native, or
+ * charges more than its first charge. Memory growth is the exception; the interpreter takes back what it charged ahead.
+ */
+export const ENDS_BLOCK = new Uint8Array(256).fill(1);
+const PLAIN_RANGES = [
+  [0x01, 0x09], // ADD to MULMOD
+  [0x0b, 0x0b], // SIGNEXTEND
+  [0x10, 0x1d], // LT to SAR
+  [0x30, 0x30], // ADDRESS
+  [0x32, 0x36], // ORIGIN to CALLDATASIZE
+  [0x38, 0x38], // CODESIZE
+  [0x3a, 0x3a], // GASPRICE
+  [0x3d, 0x3d], // RETURNDATASIZE
+  [0x40, 0x4a], // BLOCKHASH to BLOBBASEFEE
+  [0x50, 0x53], // POP to MSTORE8
+  [0x58, 0x59], // PC and MSIZE
+  [JUMPDEST, JUMPDEST],
+  [0x5f, 0x9f], // PUSH0 to SWAP16
+] as const;
+for (const [first, last] of PLAIN_RANGES) ENDS_BLOCK.fill(0, first, last + 1);
+
+/** As tracers print it. */
+export function opcodeName(opcode: number): string {
+  return OPCODES.get(opcode)?.name ?? `opcode 0x${opcode.toString(16)} not defined`;
 }
 
 export const CREATE = 0xf0;

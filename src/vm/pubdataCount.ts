@@ -1,6 +1,7 @@
 /** Pubdata a transaction is charged for (spec: execution 8.1): what it touched and what differs from the start of the block. */
-import { accountDiffLength, valueDiffLength } from '../protocol/pubdata.ts';
+import { accountDiffLength, balanceDiffLength, valueDiffLength } from '../protocol/pubdata.ts';
 import { L2_TO_L1_LOG_LENGTH } from '../protocol/receipts.ts';
+import type { Account } from './account.ts';
 import { equalWords, LIMBS, readBigInt } from './words.ts';
 import type { WorldState } from './worldState.ts';
 
@@ -18,8 +19,16 @@ export function countPubdata(world: WorldState): number {
     }
   }
   for (const account of world.warmAccounts) {
-    if (account.hasChanged) bytes += KEY_BYTES + accountDiffLength(account.initial, account.record, !account.hidesCode);
+    if (account.hasChanged) bytes += KEY_BYTES + accountBytes(account);
   }
   for (const message of world.messages) bytes += MESSAGE_LENGTH_BYTES + message.data.length + L2_TO_L1_LOG_LENGTH;
   return bytes;
+}
+
+function accountBytes(account: Account): number {
+  const { initial } = account;
+  // Nearly all of them: no record has to be put together.
+  return account.code === initial
+    ? balanceDiffLength(initial, account)
+    : accountDiffLength(initial, account.record, !account.hidesCode);
 }

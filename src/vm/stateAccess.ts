@@ -1,6 +1,6 @@
 /** Charged access to accounts, slots, preimages and balances: what costs what, in which order (spec: native 4). */
 import { bytesKey } from '../common/bytes.ts';
-import { accountRecordHash } from '../protocol/accountRecord.ts';
+import { ACCOUNT_RECORD_LENGTH } from '../protocol/accountRecord.ts';
 import type { Account } from './account.ts';
 import {
   ACCESS_LIST_ADDRESS_GAS,
@@ -43,7 +43,6 @@ export type AccessMode = typeof BY_OPCODE | typeof BY_SELFDESTRUCT | typeof BY_A
 const BASE_GAS: readonly number[] = [WARM_ACCESS_GAS, 0, ACCESS_LIST_ADDRESS_GAS, 0];
 const COLD_GAS: readonly number[] = [COLD_ACCOUNT_EXTRA_GAS, SELFDESTRUCT_COLD_GAS, 0, 0];
 const COLD_PRECOMPILE_GAS: readonly number[] = [0, SELFDESTRUCT_PRECOMPILE_GAS, 0, 0];
-const RECORD_LENGTH = 124;
 
 export class StateAccess {
   readonly #world: WorldState;
@@ -76,7 +75,7 @@ export class StateAccess {
     if (load !== CHARGED) return load;
     this.#world.markAccountSlotLoaded(account);
     if (account.recordBytes !== undefined) {
-      const preimage = this.preimage(bytesKey(accountRecordHash(account.recordBytes)), RECORD_LENGTH);
+      const preimage = this.preimage(bytesKey(account.recordBytes), ACCOUNT_RECORD_LENGTH);
       if (preimage !== CHARGED) return preimage;
     }
     this.#world.markAccountLoaded(account);
@@ -88,16 +87,16 @@ export class StateAccess {
     this.#world.warmAccount(account);
     if (account.isLoaded) return;
     this.#world.markAccountSlotLoaded(account);
-    if (account.recordBytes !== undefined) this.#world.learnPreimage(bytesKey(accountRecordHash(account.recordBytes)));
+    if (account.recordBytes !== undefined) this.#world.learnPreimage(bytesKey(account.recordBytes));
     this.#world.markAccountLoaded(account);
   }
 
-  /** preimage(hash, n) of a hash that is not zero */
-  preimage(hashKey: string, lengthBytes: number): Charge {
+  /** preimage(hash, n) of a hash that is not zero; `key` as in `WorldState.knownPreimages` */
+  preimage(key: string, lengthBytes: number): Charge {
     const charge = this.#meter.charge(0, PREIMAGE_NATIVE);
-    if (charge !== CHARGED || this.#world.knownPreimages.has(hashKey)) return charge;
+    if (charge !== CHARGED || this.#world.knownPreimages.has(key)) return charge;
     const read = this.#meter.charge(0, blakeNative(lengthBytes));
-    if (read === CHARGED) this.#world.learnPreimage(hashKey);
+    if (read === CHARGED) this.#world.learnPreimage(key);
     return read;
   }
 

@@ -3,7 +3,7 @@ import { bytesKey, concatBytes, EMPTY_BYTES, equalBytes, isZero, padAddress, toH
 import type { Bytes } from '../common/bytes.ts';
 import { NodeError } from '../common/errors.ts';
 import { keccak256 } from '../common/hash.ts';
-import { deployedAccountFields, storedCode } from '../protocol/accountRecord.ts';
+import { ACCOUNT_RECORD_LENGTH, deployedAccountFields, storedCode } from '../protocol/accountRecord.ts';
 import {
   FINALIZE_ETH_WITHDRAWAL_SELECTOR,
   L1_MESSAGE_SENT_TOPIC,
@@ -183,7 +183,8 @@ function setBytecodeDetails(machine: Machine, args: Bytes): Signal {
     );
   }
   let charge = access.account(account, WITHOUT_GAS);
-  if (charge === CHARGED && hasPreimage) charge = access.preimage(bytesKey(rawHash), length);
+  if (charge === CHARGED && hasPreimage)
+    charge = access.preimage(bytesKey(raw.length === ACCOUNT_RECORD_LENGTH ? raw : rawHash), length);
   if (charge === CHARGED) charge = storeCodeCharges(machine, length);
   if (charge !== CHARGED) return chargeSignal(charge);
   const code = raw.slice(0, length);

@@ -8,8 +8,51 @@ export type Words = Uint32Array;
 export const LIMBS = 8;
 const TWO_32 = 0x1_0000_0000;
 
-// Filled anew by every call.
-const product = new Uint32Array(LIMBS);
+const SAFE_END = 1n << 53n;
+
+// Filled anew by every call. The limbs of a pair lie in the order of the machine, which is the order of words.
+const pair = new BigUint64Array(1);
+const pairLimbs = new Uint32Array(pair.buffer);
+
+/** The same memory in halves as many parts, for what only moves words: it never makes a bigint of them once compiled. */
+export type WideWords = BigUint64Array;
+
+/** Copies a word inside the memory of `wide`; offsets in limbs. */
+export function copyWide(wide: WideWords, from: number, to: number): void {
+  const a = from >> 1;
+  const b = to >> 1;
+  wide[b] = wide[a]!;
+  wide[b + 1] = wide[a + 1]!;
+  wide[b + 2] = wide[a + 2]!;
+  wide[b + 3] = wide[a + 3]!;
+}
+
+/** Exchanges two words inside the memory of `wide`; offsets in limbs. */
+export function swapWide(wide: WideWords, first: number, second: number): void {
+  const a = first >> 1;
+  const b = second >> 1;
+  const x0 = wide[a]!;
+  const x1 = wide[a + 1]!;
+  const x2 = wide[a + 2]!;
+  const x3 = wide[a + 3]!;
+  wide[a] = wide[b]!;
+  wide[a + 1] = wide[b + 1]!;
+  wide[a + 2] = wide[b + 2]!;
+  wide[a + 3] = wide[b + 3]!;
+  wide[b] = x0;
+  wide[b + 1] = x1;
+  wide[b + 2] = x2;
+  wide[b + 3] = x3;
+}
+
+/** A number of at most 32 bits. */
+export function setSmall(s: Words, wide: WideWords, at: number, value: number): void {
+  s[at] = value;
+  s[at + 1] = 0;
+  wide[(at >> 1) + 1] = 0n;
+  wide[(at >> 1) + 2] = 0n;
+  wide[(at >> 1) + 3] = 0n;
+}
 
 /** A non-negative integer of at most 53 bits. */
 export function setNumber(s: Words, at: number, value: number): void {
@@ -23,22 +66,33 @@ export function setNumber(s: Words, at: number, value: number): void {
   s[at + 7] = 0;
 }
 
+/** A value of at most 256 bits. */
 export function setBigInt(s: Words, at: number, value: bigint): void {
+  if (value < SAFE_END) {
+    setNumber(s, at, Number(value));
+    return;
+  }
   let rest = value;
-  for (let i = 0; i < LIMBS; i += 1) {
-    s[at + i] = Number(rest & 0xffff_ffffn);
-    rest >>= 32n;
+  for (let i = 0; i < LIMBS; i += 2) {
+    // Keeps the low 64 bits.
+    pair[0] = rest;
+    s[at + i] = pairLimbs[0]!;
+    s[at + i + 1] = pairLimbs[1]!;
+    rest >>= 64n;
   }
 }
 
+function readPair(s: Words, at: number): bigint {
+  pairLimbs[0] = s[at]!;
+  pairLimbs[1] = s[at + 1]!;
+  return pair[0]!;
+}
+
 export function readBigInt(s: Words, at: number): bigint {
-  let value = 0n;
-  for (let i = LIMBS - 1; i >= 0; i -= 1) {
-    const limb = s[at + i]!;
-    if (value !== 0n) value = (value << 32n) | BigInt(limb);
-    else if (limb !== 0) value = BigInt(limb);
-  }
-  return value;
+  const upper = s[at + 4]! | s[at + 5]! | s[at + 6]! | s[at + 7]!;
+  if ((upper | s[at + 2]! | s[at + 3]!) === 0) return readPair(s, at);
+  const lower = (readPair(s, at + 2) << 64n) | readPair(s, at);
+  return upper === 0 ? lower : (((readPair(s, at + 6) << 64n) | readPair(s, at + 4)) << 128n) | lower;
 }
 
 export function copyWord(from: Words, a: number, to: Words, b: number): void {
@@ -327,33 +381,6 @@ export function notWord(s: Words, a: number): void {
   s[a + 7] = ~s[a + 7]!;
 }
 
-export function swapWords(s: Words, a: number, b: number): void {
-  let limb = s[a]!;
-  s[a] = s[b]!;
-  s[b] = limb;
-  limb = s[a + 1]!;
-  s[a + 1] = s[b + 1]!;
-  s[b + 1] = limb;
-  limb = s[a + 2]!;
-  s[a + 2] = s[b + 2]!;
-  s[b + 2] = limb;
-  limb = s[a + 3]!;
-  s[a + 3] = s[b + 3]!;
-  s[b + 3] = limb;
-  limb = s[a + 4]!;
-  s[a + 4] = s[b + 4]!;
-  s[b + 4] = limb;
-  limb = s[a + 5]!;
-  s[a + 5] = s[b + 5]!;
-  s[b + 5] = limb;
-  limb = s[a + 6]!;
-  s[a + 6] = s[b + 6]!;
-  s[b + 6] = limb;
-  limb = s[a + 7]!;
-  s[a + 7] = s[b + 7]!;
-  s[b + 7] = limb;
-}
-
 export function negateWord(s: Words, at: number): void {
   let borrow = 0;
   for (let i = 0; i < LIMBS; i += 1) {
@@ -378,42 +405,112 @@ function mulLimbs(s: Words, x: number, y: number, out: number): void {
   for (let i = 2; i < LIMBS; i += 1) s[out + i] = 0;
 }
 
+/** 2^-24 */
+const DIGIT_INVERSE = 1 / 0x100_0000;
+
 /** a * b, modulo 2^256 */
 export function mulWords(s: Words, a: number, b: number, out: number): void {
-  const aLimbs = significantLimbs(s, a);
-  const bLimbs = significantLimbs(s, b);
-  if (aLimbs <= 1 && bLimbs <= 1) {
+  if (isLimb(s, a) && isLimb(s, b)) {
     mulLimbs(s, s[a]!, s[b]!, out);
     return;
   }
-  for (let i = 0; i < LIMBS; i += 1) product[i] = 0;
-  for (let i = 0; i < aLimbs; i += 1) {
-    const x = s[a + i]!;
-    if (x === 0) continue;
-    const xLow = x & 0xffff;
-    const xHigh = x >>> 16;
-    let carry = 0;
-    let position = i;
-    const end = bLimbs < LIMBS - i ? i + bLimbs : LIMBS;
-    for (let j = b; position < end; j += 1, position += 1) {
-      const y = s[j]!;
-      const yLow = y & 0xffff;
-      const yHigh = y >>> 16;
-      const lowLow = Math.imul(xLow, yLow);
-      const highLow = Math.imul(xHigh, yLow);
-      const lowHigh = Math.imul(xLow, yHigh);
-      const middle = (lowLow >>> 16) + (highLow & 0xffff) + (lowHigh & 0xffff);
-      const low = (middle << 16) | (lowLow & 0xffff);
-      const high = Math.imul(xHigh, yHigh) + (highLow >>> 16) + (lowHigh >>> 16) + (middle >>> 16);
-      const present = product[position]!;
-      const sum = (low + present) >>> 0;
-      const total = (sum + carry) >>> 0;
-      product[position] = total;
-      carry = (high + (sum < present ? 1 : 0) + (total < carry ? 1 : 0)) >>> 0;
-    }
-    if (end < LIMBS) product[end] = carry;
-  }
-  for (let i = 0; i < LIMBS; i += 1) s[out + i] = product[i]!;
+  // Digits of 24 bits: a column of at most eleven products and a carry is an exact number.
+  let x = s[a]!;
+  let y = s[a + 1]!;
+  let z = s[a + 2]!;
+  const a0 = x & 0xff_ffff;
+  const a1 = ((x >>> 24) | (y << 8)) & 0xff_ffff;
+  const a2 = ((y >>> 16) | (z << 16)) & 0xff_ffff;
+  const a3 = z >>> 8;
+  x = s[a + 3]!;
+  y = s[a + 4]!;
+  z = s[a + 5]!;
+  const a4 = x & 0xff_ffff;
+  const a5 = ((x >>> 24) | (y << 8)) & 0xff_ffff;
+  const a6 = ((y >>> 16) | (z << 16)) & 0xff_ffff;
+  const a7 = z >>> 8;
+  x = s[a + 6]!;
+  y = s[a + 7]!;
+  const a8 = x & 0xff_ffff;
+  const a9 = ((x >>> 24) | (y << 8)) & 0xff_ffff;
+  const a10 = y >>> 16;
+  x = s[b]!;
+  y = s[b + 1]!;
+  z = s[b + 2]!;
+  const b0 = x & 0xff_ffff;
+  const b1 = ((x >>> 24) | (y << 8)) & 0xff_ffff;
+  const b2 = ((y >>> 16) | (z << 16)) & 0xff_ffff;
+  const b3 = z >>> 8;
+  x = s[b + 3]!;
+  y = s[b + 4]!;
+  z = s[b + 5]!;
+  const b4 = x & 0xff_ffff;
+  const b5 = ((x >>> 24) | (y << 8)) & 0xff_ffff;
+  const b6 = ((y >>> 16) | (z << 16)) & 0xff_ffff;
+  const b7 = z >>> 8;
+  x = s[b + 6]!;
+  y = s[b + 7]!;
+  const b8 = x & 0xff_ffff;
+  const b9 = ((x >>> 24) | (y << 8)) & 0xff_ffff;
+  const b10 = y >>> 16;
+
+  let sum = a0 * b0;
+  let carry = Math.floor(sum * DIGIT_INVERSE);
+  const d0 = sum - carry * 0x100_0000;
+  sum = a0 * b1 + a1 * b0 + carry;
+  carry = Math.floor(sum * DIGIT_INVERSE);
+  const d1 = sum - carry * 0x100_0000;
+  sum = a0 * b2 + a1 * b1 + a2 * b0 + carry;
+  carry = Math.floor(sum * DIGIT_INVERSE);
+  const d2 = sum - carry * 0x100_0000;
+  sum = a0 * b3 + a1 * b2 + a2 * b1 + a3 * b0 + carry;
+  carry = Math.floor(sum * DIGIT_INVERSE);
+  const d3 = sum - carry * 0x100_0000;
+  sum = a0 * b4 + a1 * b3 + a2 * b2 + a3 * b1 + a4 * b0 + carry;
+  carry = Math.floor(sum * DIGIT_INVERSE);
+  const d4 = sum - carry * 0x100_0000;
+  sum = a0 * b5 + a1 * b4 + a2 * b3 + a3 * b2 + a4 * b1 + a5 * b0 + carry;
+  carry = Math.floor(sum * DIGIT_INVERSE);
+  const d5 = sum - carry * 0x100_0000;
+  sum = a0 * b6 + a1 * b5 + a2 * b4 + a3 * b3 + a4 * b2 + a5 * b1 + a6 * b0 + carry;
+  carry = Math.floor(sum * DIGIT_INVERSE);
+  const d6 = sum - carry * 0x100_0000;
+  sum = a0 * b7 + a1 * b6 + a2 * b5 + a3 * b4 + a4 * b3 + a5 * b2 + a6 * b1 + a7 * b0 + carry;
+  carry = Math.floor(sum * DIGIT_INVERSE);
+  const d7 = sum - carry * 0x100_0000;
+  sum = a0 * b8 + a1 * b7 + a2 * b6 + a3 * b5 + a4 * b4 + a5 * b3 + a6 * b2 + a7 * b1 + a8 * b0 + carry;
+  carry = Math.floor(sum * DIGIT_INVERSE);
+  const d8 = sum - carry * 0x100_0000;
+  sum = a0 * b9 + a1 * b8 + a2 * b7 + a3 * b6 + a4 * b5 + a5 * b4 + a6 * b3 + a7 * b2 + a8 * b1 + a9 * b0 + carry;
+  carry = Math.floor(sum * DIGIT_INVERSE);
+  const d9 = sum - carry * 0x100_0000;
+  sum =
+    a0 * b10 +
+    a1 * b9 +
+    a2 * b8 +
+    a3 * b7 +
+    a4 * b6 +
+    a5 * b5 +
+    a6 * b4 +
+    a7 * b3 +
+    a8 * b2 +
+    a9 * b1 +
+    a10 * b0 +
+    carry;
+  carry = Math.floor(sum * DIGIT_INVERSE);
+  const d10 = sum - carry * 0x100_0000;
+  s[out] = d0 | (d1 << 24);
+  s[out + 1] = (d1 >>> 8) | (d2 << 16);
+  s[out + 2] = (d2 >>> 16) | (d3 << 8);
+  s[out + 3] = d4 | (d5 << 24);
+  s[out + 4] = (d5 >>> 8) | (d6 << 16);
+  s[out + 5] = (d6 >>> 16) | (d7 << 8);
+  s[out + 6] = d8 | (d9 << 24);
+  s[out + 7] = (d9 >>> 8) | (d10 << 16);
+}
+
+function isLimb(s: Words, at: number): boolean {
+  return (s[at + 1]! | s[at + 2]! | s[at + 3]! | s[at + 4]! | s[at + 5]! | s[at + 6]! | s[at + 7]!) === 0;
 }
 
 /** a < b, unsigned */

@@ -1,7 +1,9 @@
 /**
  * npm run fuzz -- vm [--seconds N] [--seed S] [--keep FOLDER]
+ * npm run fuzz -- builder [--seconds N] [--seed S]
  *
- * Compares the machine under Ethereum's rules with another EVM on random cases, each also with gas that runs out at a few
+ * builder: blocks of random transactions by the production builder, replayed from their records; a difference is printed
+ * with its seed. vm: compares the machine under Ethereum's rules with another EVM on random cases, each also with gas that runs out at a few
  * of its opcodes. At a difference: prints the seed, cuts the case down, keeps it as a file that `npm test` runs from then
  * on, and exits with code 1.
  */
@@ -10,6 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../support/testState.ts';
+import { fuzzBuilder } from './builderFuzz.ts';
 import { dryCases, verdictWithSteps } from './gasSteps.ts';
 import { shrinkCase } from './shrinkCase.ts';
 import { caseToJson } from './vmCase.ts';
@@ -18,12 +21,14 @@ import { aVmCase } from './vmCaseGenerator.ts';
 import { vmVerdict } from './vmDifference.ts';
 import type { Spent } from './vmReference.ts';
 
-const USAGE = 'usage: npm run fuzz -- vm [--seconds N] [--seed S] [--keep FOLDER]';
+const USAGE =
+  'usage: npm run fuzz -- vm [--seconds N] [--seed S] [--keep FOLDER]\n       npm run fuzz -- builder [--seconds N] [--seed S]';
 const SEED_END = 2 ** 31;
 const DRY_CASES = 3;
 const SECONDS = 60;
 
 interface Options {
+  readonly target: 'vm' | 'builder';
   readonly seconds: number;
   readonly seed: number;
   readonly folder: string;
@@ -37,9 +42,10 @@ function readOptions(): Options | undefined {
     });
     const seconds = Number(values.seconds ?? SECONDS);
     const seed = Number(values.seed ?? Math.floor(Math.random() * SEED_END));
-    if (positionals.length !== 1 || positionals[0] !== 'vm' || !(seconds > 0) || !Number.isSafeInteger(seed))
-      return undefined;
-    return { seconds, seed, folder: values.keep ?? fileURLToPath(new URL('regressions/', import.meta.url)) };
+    const [target] = positionals;
+    if (target !== 'vm' && (target !== 'builder' || values.keep !== undefined)) return undefined;
+    if (positionals.length !== 1 || !(seconds > 0) || !Number.isSafeInteger(seed)) return undefined;
+    return { target, seconds, seed, folder: values.keep ?? fileURLToPath(new URL('regressions/', import.meta.url)) };
   } catch {
     return undefined;
   }
@@ -95,4 +101,7 @@ async function fuzz({ seconds, seed, folder }: Options): Promise<boolean> {
 
 const options = readOptions();
 if (options === undefined) console.error(USAGE);
-process.exitCode = options !== undefined && (await fuzz(options)) ? 0 : 1;
+const isFine =
+  options !== undefined &&
+  (options.target === 'vm' ? await fuzz(options) : await fuzzBuilder({ ...options, seedEnd: SEED_END }));
+process.exitCode = isFine ? 0 : 1;

@@ -88,10 +88,13 @@ describe('mempool: checks without state', () => {
     ],
     ['gas above the block', 'POOL_EXCEEDS_BLOCK_GAS_LIMIT', { gasLimit: 100_000_001n }],
     ['tip above fee', 'POOL_TIP_ABOVE_FEE_CAP', { maxFeePerGas: 10n, maxPriorityFeePerGas: 11n }],
+    // A type that no signed transaction has: the rule is for whatever a decoder of later versions lets through.
+    ['an L1 transaction', 'POOL_TYPE_NOT_SUPPORTED', { type: 0x7f as unknown as 2 }],
     ['another chain', 'POOL_INVALID_CHAIN_ID', { chainId: 271n }],
     ['nonce 2^64 - 1', 'POOL_NONCE_MAX', { nonce: (1n << 64n) - 1n }],
     ['gas below intrinsic', 'POOL_INTRINSIC_GAS_TOO_LOW', { gasLimit: 20_999n }],
-    ['fee above one ether', 'POOL_FEE_CAP_EXCEEDED', { maxFeePerGas: ETHER / 21_000n + 1n }],
+    // 1,000,001 x 999,999,000,001 = 10^18 + 1
+    ['fee above one ether', 'POOL_FEE_CAP_EXCEEDED', { gasLimit: 1_000_001n, maxFeePerGas: 999_999_000_001n }],
     ['6 wei', 'POOL_UNDERPRICED', { maxFeePerGas: 6n, maxPriorityFeePerGas: 0n }],
   ];
   for (const [name, code, fields] of cases) {
@@ -259,6 +262,43 @@ describe('mempool: order', () => {
     assert.equal(best.next()?.transaction, b0);
     assert.equal(best.next(), undefined);
     assert.equal(drain(pool)[0], a1);
+  });
+
+  it('tells once of each transaction that becomes executable, from when somebody listens', () => {
+    const pool = aPool();
+    const sender = address(1);
+    const [first, second, third, replacement] = [
+      aTransaction({ nonce: 0n }),
+      aTransaction({ nonce: 1n }),
+      aTransaction({ nonce: 2n }),
+      aTransaction({ nonce: 1n, maxFeePerGas: 2_000n, maxPriorityFeePerGas: 20n }),
+    ];
+    const told: L2Transaction[] = [];
+    pool.add(aTransaction(), address(2), RICH);
+    pool.onPending = (sendered) => told.push(l2(sendered));
+    pool.add(third, sender, RICH);
+    pool.add(second, sender, RICH);
+    assert.deepEqual(told, []);
+    pool.add(first, sender, RICH);
+    assert.deepEqual(told, [first, second, third]);
+    pool.add(replacement, sender, RICH);
+    assert.deepEqual(told.slice(3), [replacement]);
+    pool.applyBlock([{ ...RICH, address: sender, balance: 0n }], []);
+    pool.applyBlock([{ ...RICH, address: sender }], []);
+    assert.equal(told.length, 4);
+    pool.onPending = undefined;
+    pool.add(aTransaction({ nonce: 3n }), sender, RICH);
+    assert.equal(told.length, 4);
+  });
+
+  it('tells nothing of a transaction that the full pool refuses', () => {
+    const pool = aPool({ maxPendingTransactions: 1 });
+    const told: L2Transaction[] = [];
+    const good = aTransaction();
+    pool.onPending = (sendered) => told.push(l2(sendered));
+    pool.add(good, address(1), RICH);
+    refused('POOL_FULL', () => pool.add(aTransaction({ maxPriorityFeePerGas: 1n }), address(2), RICH));
+    assert.deepEqual(told, [good]);
   });
 
   it('calls back when something becomes executable, not otherwise', () => {

@@ -36,9 +36,9 @@ export interface ProxiedListener {
 /** Neither brokers, nor a container engine, nor Java with Maven. */
 export class KafkaUnavailable extends Error {}
 
-const KAFKA_VERSION = '4.3.1';
-const REGISTRY_VERSION = '2.6.13.Final';
-const REGISTRY_PATH = '/apis/ccompat/v7';
+export const KAFKA_VERSION = '4.3.1';
+export const REGISTRY_VERSION = '2.6.13.Final';
+export const REGISTRY_PATH = '/apis/ccompat/v7';
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 const START_TIMEOUT_MS = 90_000;
 const run = promisify(execFile);

@@ -138,7 +138,9 @@ export class NodeProcess {
         rpc_address: `127.0.0.1:${ports.rpc}`,
         status_server_address: `127.0.0.1:${ports.status}`,
         general_prometheus_port: String(ports.metrics),
+        sequencer_block_replay_server_address: '127.0.0.1:0',
         log_format: 'json',
+        analytics_enabled: 'false', // of a few tests only: its engine is 0.3 GB of memory
         ...this.#options.env,
         ...env,
       },
@@ -242,7 +244,7 @@ export async function runCommand(
   const child = spawn(process.execPath, [join(root, 'src/main.ts'), ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', analytics_enabled: 'false', ...env },
   });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString('utf8')));

@@ -6,7 +6,8 @@ import mcl from 'mcl-wasm';
 import type { Fp, Fp2, G1, G2, GT } from 'mcl-wasm';
 import { compareBytes, fromHex } from '../../common/bytes.ts';
 import type { Bytes } from '../../common/bytes.ts';
-import { chargedPrecompile } from './precompile.ts';
+import { chargedPrecompile, INVALID_INPUT } from './precompile.ts';
+import type { PrecompileTask } from './precompile.ts';
 
 await mcl.init(mcl.BN_SNARK1);
 // makes isValid of the second group include the subgroup check
@@ -104,20 +105,45 @@ function multiply(input: Bytes): Bytes | undefined {
   return g1Bytes(mcl.mul(point, scalar));
 }
 
-function pairingCheck(input: Bytes): Bytes | undefined {
-  if (input.length % PAIR_BYTES !== 0) return undefined;
-  let product: GT | undefined;
-  for (let offset = 0; offset < input.length; offset += PAIR_BYTES) {
-    const a = readG1(input, offset);
-    const b = readG2(input, offset + POINT_BYTES);
-    if (a === INVALID || b === INVALID) return undefined;
-    if (a.isZero() || b.isZero()) continue;
-    const factor = mcl.millerLoop(a, b);
-    product = product === undefined ? factor : mcl.mul(product, factor);
+/** Work units of one pair, and of the end. */
+const PAIR_UNITS = 30_000;
+/** What contracts that verify a proof ask for. */
+const PAIRS_AT_ONCE_MAX = 4;
+
+/** A product of pairings, pair by pair. */
+class PairingProduct implements PrecompileTask {
+  readonly #input: Bytes;
+  #offset = 0;
+  #product: GT | undefined;
+
+  constructor(input: Bytes) {
+    this.#input = input;
   }
-  const output = new Uint8Array(WORD_BYTES);
-  if (product === undefined || mcl.finalExp(product).isOne()) output[WORD_BYTES - 1] = 1;
-  return output;
+
+  advance(units: number): Bytes | typeof INVALID_INPUT | undefined {
+    const input = this.#input;
+    for (let left = units; this.#offset < input.length; left -= PAIR_UNITS) {
+      if (left <= 0) return undefined;
+      const a = readG1(input, this.#offset);
+      const b = readG2(input, this.#offset + POINT_BYTES);
+      if (a === INVALID || b === INVALID) return INVALID_INPUT;
+      this.#offset += PAIR_BYTES;
+      if (a.isZero() || b.isZero()) continue;
+      const factor = mcl.millerLoop(a, b);
+      this.#product = this.#product === undefined ? factor : mcl.mul(this.#product, factor);
+    }
+    const output = new Uint8Array(WORD_BYTES);
+    if (this.#product === undefined || mcl.finalExp(this.#product).isOne()) output[WORD_BYTES - 1] = 1;
+    return output;
+  }
+}
+
+function pairingCheck(input: Bytes): Bytes | PrecompileTask | undefined {
+  if (input.length % PAIR_BYTES !== 0) return undefined;
+  const product = new PairingProduct(input);
+  if (input.length > PAIRS_AT_ONCE_MAX * PAIR_BYTES) return product;
+  const output = product.advance(Infinity);
+  return output === INVALID_INPUT ? undefined : output;
 }
 
 function pairs(input: Bytes): number {

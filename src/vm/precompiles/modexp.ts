@@ -1,9 +1,9 @@
 /** Modular exponentiation, EIP-2565 gas with the native rules of ZKsync OS (spec: execution 9, native 6.3). */
 import { EMPTY_BYTES, bytesToBigInt, bigIntToBytes } from '../../common/bytes.ts';
 import type { Bytes } from '../../common/bytes.ts';
-import { ERGS_PER_GAS, FREE_FAILURE, OUT_OF_NATIVE } from './precompile.ts';
+import { ERGS_PER_GAS, FREE_FAILURE, OUT_OF_NATIVE, UNITS_AT_ONCE_MAX } from './precompile.ts';
 import type { Precompile, PrecompileResult } from './precompile.ts';
-import { power } from './modularPower.ts';
+import { ModularPower } from './modularPower.ts';
 
 const HEADER_BYTES = 96;
 const MIN_GAS = 200;
@@ -70,19 +70,30 @@ function run(input: Bytes, ergsAvailable: number, nativeAvailable: number): Prec
   const exponentLength = Number(lengths.exponent);
   const modulusLength = Number(lengths.modulus);
   const modulus = bytesToBigInt(paddedSlice(input, exponentOffset + exponentLength, modulusLength));
-  const output =
-    modulus <= 1n
-      ? new Uint8Array(modulusLength)
-      : bigIntToBytes(
-          power({
-            base: bytesToBigInt(paddedSlice(input, HEADER_BYTES, baseLength)),
-            // whole: the modulus behind it is not zero, so it lies within the input
-            exponent: input.subarray(exponentOffset, exponentOffset + exponentLength),
-            modulus,
-          }),
-          modulusLength,
-        );
-  return { kind: 'success', output, gas: Number(gas), native };
+  const rest = { gas: Number(gas), native };
+  if (modulus <= 1n) return { kind: 'success', output: new Uint8Array(modulusLength), ...rest };
+  const power = new ModularPower({
+    base: bytesToBigInt(paddedSlice(input, HEADER_BYTES, baseLength)),
+    // whole: the modulus behind it is not zero, so it lies within the input
+    exponent: input.subarray(exponentOffset, exponentOffset + exponentLength),
+    modulus,
+  });
+  const unitsEach = multiplicationUnits(modulusLength);
+  if (power.multiplicationsLeft * unitsEach > UNITS_AT_ONCE_MAX) {
+    const advance = (units: number): Bytes | undefined => {
+      const value = power.advance(units / unitsEach);
+      return value === undefined ? undefined : bigIntToBytes(value, modulusLength);
+    };
+    return { kind: 'task', task: { advance }, ...rest };
+  }
+  // Ends: it was asked for everything.
+  return { kind: 'success', output: bigIntToBytes(power.advance(Infinity)!, modulusLength), ...rest };
+}
+
+/** Work units of a product and its remainder. */
+function multiplicationUnits(modulusLength: number): number {
+  const words = Math.ceil(modulusLength / 8);
+  return 8 + (words * words) / 8;
 }
 
 export const modexp: Precompile = { run };

@@ -2,6 +2,17 @@
 import { EMPTY_BYTES } from '../../common/bytes.ts';
 import type { Bytes } from '../../common/bytes.ts';
 
+/** Work that may take more than one turn. Valid while its input is: the machine stands still meanwhile. */
+export interface PrecompileTask {
+  /** Goes on for about so many work units (as of `Machine.budget`); the output once it is there. */
+  advance(units: number): Bytes | typeof INVALID_INPUT | undefined;
+}
+
+export const INVALID_INPUT: unique symbol = Symbol('invalid input');
+
+/** Work units that are done at once; what needs more becomes a task. */
+export const UNITS_AT_ONCE_MAX = 20_000;
+
 export type PrecompileResult =
   | {
       readonly kind: 'success';
@@ -9,6 +20,8 @@ export type PrecompileResult =
       /** in gas, not ergs */ readonly gas: number;
       readonly native: number;
     }
+  /** To be worked off; then `gas` is taken, or all gas when the input turns out to be invalid. Native is charged at once. */
+  | { readonly kind: 'task'; readonly task: PrecompileTask; readonly gas: number; readonly native: number }
   /** Takes all gas passed; `native` is charged all the same. */
   | { readonly kind: 'failure'; readonly native: number }
   /** Fatal for the transaction. */
@@ -32,7 +45,7 @@ interface PrecompileRule {
   readonly gas: (input: Bytes) => number;
   readonly native: (input: Bytes) => number;
   /** Undefined: the input is invalid. */
-  readonly compute: (input: Bytes) => Bytes | undefined;
+  readonly compute: (input: Bytes) => Bytes | PrecompileTask | undefined;
 }
 
 /** A precompile whose charge depends on the input alone: native short is fatal, then gas short or a bad input is a failure. */
@@ -44,7 +57,10 @@ export function chargedPrecompile(rule: PrecompileRule): Precompile {
       const gas = rule.gas(input);
       if (ergsAvailable < gas * ERGS_PER_GAS) return { kind: 'failure', native };
       const output = rule.compute(input);
-      return output === undefined ? { kind: 'failure', native } : { kind: 'success', output, gas, native };
+      if (output === undefined) return { kind: 'failure', native };
+      return output instanceof Uint8Array
+        ? { kind: 'success', output, gas, native }
+        : { kind: 'task', task: output, gas, native };
     },
   };
 }
