@@ -17,7 +17,7 @@ import { openRocksStore } from '../../src/store/keyValueStore.rocks.ts';
 import { chainStorePath } from '../../src/workers/chainSettings.ts';
 import { RICH, anAccount, anL1Request, requestOnL1, viemClients, whenFunded } from '../support/clients.ts';
 import { testContract } from '../support/contracts.ts';
-import { logPath, readEmbeddedLog } from '../support/embeddedLogs.ts';
+import { logPath, readEmbeddedLog, rewriteEmbeddedLog } from '../support/embeddedLogs.ts';
 import {
   NodeProcess,
   freeNodePorts,
@@ -241,7 +241,7 @@ describe('verify', function () {
     const path = logPath(node.dataPath);
     const entries = await readEmbeddedLog(path);
     const file = join(path, 'log.sqlite');
-    const change = async (sql: string, ...values: (number | Uint8Array)[]): Promise<TargetResult[]> => {
+    const change = async (sql: string, ...values: number[]): Promise<TargetResult[]> => {
       const kept = readFileSync(file);
       const database = new DatabaseSync(file);
       database.prepare(sql).run(...values);
@@ -252,12 +252,25 @@ describe('verify', function () {
         writeFileSync(file, kept);
       }
     };
+    /** With a right checksum, as if the log had been given it so. */
+    const replaceBytes = async (position: number, bytes: Bytes): Promise<TargetResult[]> => {
+      const kept = readFileSync(file);
+      await rewriteEmbeddedLog(
+        path,
+        entries.map((entry) => (entry.position === position ? { ...entry, bytes } : entry)),
+      );
+      try {
+        return await verifyQuietly('state', 'repositories');
+      } finally {
+        writeFileSync(file, kept);
+      }
+    };
     const at = entries.findLastIndex(({ key }) => key.startsWith('Block/'));
     const found = entries[at];
     const entry = found && decodeEntry(found.schema, found.bytes);
-    assert.ok(entry?.kind === 'Block');
+    assert.ok(found !== undefined && entry?.kind === 'Block');
 
-    const garbage = await change('UPDATE entries SET bytes = ? WHERE position = ?', found!.bytes.slice(0, -1), at);
+    const garbage = await replaceBytes(at, found.bytes.slice(0, -1));
     assert.deepEqual([resultOf(garbage, 'log').verdict, resultOf(garbage, 'log').position], ['different', at]);
     assert.match(resultOf(garbage, 'log').problem ?? '', /its bytes were changed|has hash/);
     assert.equal(resultOf(garbage, 'state').verdict, 'notChecked');
@@ -266,7 +279,7 @@ describe('verify', function () {
     const { record } = entry;
     const later = { ...record, context: { ...record.context, timestamp: record.context.timestamp + 1n } };
     const { bytes } = encodeEntry({ ...entry, record: later });
-    const altered = await change('UPDATE entries SET bytes = ? WHERE position = ?', bytes, at);
+    const altered = await replaceBytes(at, bytes);
     assert.deepEqual([resultOf(altered, 'log').verdict, resultOf(altered, 'log').position], ['different', at]);
     assert.match(resultOf(altered, 'log').problem ?? '', /Block #\d+ output hash mismatch|has hash/);
     assert.match(resultOf(altered, 'log').advice ?? '', /do not rebuild a store from it/);
@@ -275,7 +288,7 @@ describe('verify', function () {
     assert.match(resultOf(cut, 'log').problem ?? '', new RegExp(`the log ends at position ${at - 1}, but`));
     const gap = await change('DELETE FROM entries WHERE position = ?', 3);
     assert.equal(resultOf(gap, 'log').position, 3);
-    assert.match(resultOf(gap, 'log').problem ?? '', /position 3 is missing, though/);
+    assert.match(resultOf(gap, 'log').problem ?? '', /position 3 .*is missing/);
   });
 
   it('tells damaged files from keys that differ, without touching them', async () => {
@@ -303,7 +316,7 @@ describe('verify', function () {
     writeFileSync(file, kept);
     assert.equal(ofLog?.verdict, 'different');
     assert.match(ofLog.problem ?? '', /the file of the log at .* is damaged/);
-    assert.ok((await verifyQuietly()).every(({ verdict }) => verdict === 'equal'));
+    for (const result of await verifyQuietly()) assert.equal(result.verdict, 'equal', JSON.stringify(result));
   });
 
   it('refuses unknown names, and a folder without data', async () => {
