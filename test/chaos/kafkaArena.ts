@@ -12,17 +12,10 @@ import { CHAIN_ID, RICH_KEY } from '../support/clients.ts';
 import { FaultProxy } from '../support/faultProxy.ts';
 import type { TestKafka } from '../support/kafka.ts';
 import { LogWatcher } from '../support/logWatcher.ts';
-import {
-  NodeProcess,
-  freeNodePorts,
-  removeFolder,
-  rpc,
-  runCommand,
-  temporaryFolder,
-  until,
-} from '../support/nodeProcess.ts';
+import { NodeProcess, freeNodePorts, removeFolder, rpc, temporaryFolder, until } from '../support/nodeProcess.ts';
 import type { ClientRecord } from '../support/recordingClient.ts';
 import { RunningClient } from '../support/runningClient.ts';
+import { assertSameStores, digestOf, whenAllRead } from './sameStores.ts';
 
 export const SETTINGS = { replicationFactor: 1, minInsyncReplicas: 1 };
 /** From the end of the faults until everything offered before is mined. The client's retries are part of it. */
@@ -109,17 +102,6 @@ export class KafkaArena {
     }
   }
 
-  /** Another main node on the same topic, not behind the proxy. */
-  async aRival(): Promise<NodeProcess> {
-    const dataPath = temporaryFolder('chaos-rival');
-    this.#folders.push(dataPath);
-    const env = { ...this.#env, kafka_brokers: this.kafka.brokers.join(',') };
-    const rival = new NodeProcess({ dataPath, ports: await freeNodePorts(), env });
-    rival.start();
-    await rival.whenReady(60_000);
-    return rival;
-  }
-
   /** Options of a command on a node's data. */
   commandEnv(node?: NodeProcess): Record<string, string> {
     return {
@@ -188,31 +170,20 @@ export class KafkaArena {
     this.client.finish();
     await this.client.whenDone(RECOVERY_MS);
     await this.check();
-    await this.watcher.whenHeight(await heightOf(this.main));
-    await until('the external node has everything', async () =>
-      (await heightOf(this.external)) === this.watcher.height ? true : undefined,
-    );
+    await whenAllRead(this.watcher, [this.main, this.external], RECOVERY_MS);
     for (const node of [this.main, this.external]) assert.equal(await node.stop(), 0);
-    const [main, external] = [await this.digest(this.main), await this.digest(this.external)];
-    assert.equal(external, main, 'digests of main and external node');
+    await assertSameStores(this.commandEnv(this.main), this.commandEnv(this.external));
     return `${this.watcher.height} blocks, ${this.watcher.transactions.length} transactions, digests equal`;
-  }
-
-  /** Of a stopped node. */
-  async digest(node: NodeProcess): Promise<string> {
-    const { code, stdout, stderr } = await runCommand(['digest', '--json'], this.commandEnv(node));
-    assert.equal(code, 0, stderr);
-    return stdout;
   }
 
   /** The node, started on its data, refuses with this text and exit code 1, and leaves its data as it is. */
   async assertRefuses(node: NodeProcess, message: RegExp): Promise<void> {
-    const before = await this.digest(node);
+    const before = await digestOf(this.commandEnv(node));
     node.start();
     const { code } = await node.whenEnded(60_000);
     assert.equal(code, 1, node.output.slice(-2_000));
     assert.match(node.output, message);
-    assert.equal(await this.digest(node), before, 'its data is untouched');
+    assert.equal(await digestOf(this.commandEnv(node)), before, 'its data is untouched');
   }
 
   async close(): Promise<void> {
@@ -251,10 +222,6 @@ export class KafkaArena {
       RECOVERY_MS,
     );
   }
-}
-
-export async function heightOf(node: NodeProcess): Promise<number> {
-  return Number(await rpc<string>(node.rpcUrl, 'eth_blockNumber'));
 }
 
 function hashesOf(records: readonly ClientRecord[], kind: 'signed' | 'receipt'): Set<Hex> {

@@ -249,7 +249,8 @@ async function recreateTopic(arena: KafkaArena, { isShort }: DrillOptions): Prom
     await admin.deleteTopics({ topics: [topic] });
     await until('the topic is gone', async () => ((await admin.listTopics()).includes(topic) ? undefined : true));
   });
-  await createTopic({ ...SETTINGS, connection, topic });
+  // Right after a deletion the broker may not know its new topic for a moment.
+  await until('the topic is made anew', () => createTopic({ ...SETTINGS, connection, topic }).then(() => true));
   for (const node of [main, external]) {
     const { code } = await node.whenEnded(90_000);
     assert.equal(code, 1, node.output.slice(-2_000));

@@ -1,5 +1,5 @@
 /**
- * Power cuts of the embedded log: copies of database and WAL as they were after each append, the WAL cut at every frame and
+ * Power cuts of the embedded log (T15): copies of database and WAL as they were after each append, the WAL cut at every frame and
  * inside every frame, each copy opened and folded.
  */
 import assert from 'node:assert/strict';
@@ -78,7 +78,7 @@ async function run(path: string, { seed, isShort }: DrillOptions): Promise<strin
       const wal = parseWal(readFileSync(join(data, 'log.sqlite-wal')));
       commits.push({ end, salt: wal.salt, frames: wal.frames });
       counted.generations.add(wal.salt);
-      if (isShort && append % 6 !== 0) continue;
+      if (isShort && append % 12 !== 0) continue;
       counted.moments += 1;
       mkdirSync(copy, { recursive: true });
       copyFileSync(join(data, 'log.sqlite'), join(copy, 'database'));

@@ -11,17 +11,10 @@ import { CHAIN_ID, RICH, anAccount, submitAll, viemClients, whenFunded } from '.
 import type { TestKafka } from '../support/kafka.ts';
 import { seededRandom } from '../support/logEntries.ts';
 import { LogWatcher } from '../support/logWatcher.ts';
-import {
-  NodeProcess,
-  freeNodePorts,
-  removeFolder,
-  rpc,
-  runCommand,
-  temporaryFolder,
-  until,
-} from '../support/nodeProcess.ts';
+import { NodeProcess, freeNodePorts, removeFolder, rpc, temporaryFolder, until } from '../support/nodeProcess.ts';
 import type { Drill, DrillOptions } from './drill.ts';
 import { SETTINGS } from './kafkaArena.ts';
+import { assertSameStores, whenAllRead } from './sameStores.ts';
 
 const TAKE_OVERS = { short: 1, long: 50 };
 const RECOVERY_MS = 90_000;
@@ -103,8 +96,11 @@ async function checkAll(all: {
   env: Readonly<Record<string, string>>;
 }): Promise<string> {
   const { members, watcher, submitted, rounds, env } = all;
-  const heights = await Promise.all(members.map(({ node }) => rpc<Hex>(node.rpcUrl, 'eth_blockNumber')));
-  await watcher.whenHeight(Math.max(...heights.map(Number)));
+  await whenAllRead(
+    watcher,
+    members.map(({ node }) => node),
+    RECOVERY_MS,
+  );
   assert.deepEqual(
     watcher.blocks.map(({ height }) => Number(height)),
     watcher.blocks.map((_, i) => i + 1),
@@ -123,16 +119,13 @@ async function checkAll(all: {
   const epochs = watcher.fold.epoch;
   assert.ok(epochs > BigInt(rounds), `${epochs} epochs`);
   for (const { node } of members) assert.equal(await node.stop(), 0);
-  const digests = await Promise.all(
-    members.map(({ node }) =>
-      runCommand(['digest', '--json'], { ...env, development: 'true', general_rocks_db_path: node.dataPath }),
-    ),
-  );
-  assert.deepEqual(
-    digests.map(({ code }) => code),
-    [0, 0],
-  );
-  assert.equal(digests[0]?.stdout, digests[1]?.stdout);
+  const [one, other] = members.map(({ node }) => ({
+    ...env,
+    development: 'true',
+    general_rocks_db_path: node.dataPath,
+  }));
+  assert.ok(one !== undefined && other !== undefined);
+  await assertSameStores(one, other);
   return `${rounds} take-overs of a frozen leader in ${epochs} epochs: ${watcher.height} heights, none split, ${submitted.length} transactions included once each, digests equal`;
 }
 

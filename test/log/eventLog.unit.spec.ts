@@ -6,7 +6,6 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { fork } from 'node:child_process';
@@ -131,40 +130,6 @@ describe('eventLog.embedded', () => {
     const expected = Array.from({ length: end }, (_, i) => anEncodedEntry(i, 50_000));
     assertEntries(await take(log, 0, end), expected);
     await log.append([anEncodedEntry(end)]);
-  });
-
-  it('holds an entry whole or not at all after a power cut (T15)', async () => {
-    const log = open();
-    const sizes: number[] = [];
-    const wal = join(path, 'log.sqlite-wal');
-    for (let i = 0; i < 6; i++) {
-      await log.append([anEncodedEntry(2 * i, 90_000), anEncodedEntry(2 * i + 1, 90_000)]);
-      sizes.push(readFileSync(wal).length);
-    }
-    const full = sizes.at(-1) ?? 0;
-    const seenEnds = new Set<number>();
-    const cuts = Array.from({ length: Math.ceil(full / 16_384) }, (_, i) => i * 16_384);
-    for (const cut of [...cuts, full]) {
-      const copy = mkdtempSync(join(tmpdir(), 'reprise-log-'));
-      copyFileSync(join(path, 'log.sqlite'), join(copy, 'log.sqlite'));
-      copyFileSync(wal, join(copy, 'log.sqlite-wal'));
-      truncateSync(join(copy, 'log.sqlite-wal'), cut);
-      const survivor = openEmbeddedLog({ path: copy });
-      const end = await survivor.end();
-      // Both entries of an append or none; and every append whose commit was on disk before the cut.
-      assert.equal(end % 2, 0);
-      assert.equal(end, 2 * sizes.filter((size) => size <= cut).length, `cut at ${cut} of ${full}`);
-      seenEnds.add(end);
-      if (end > 0) {
-        assertEntries(
-          await take(survivor, 0, end),
-          Array.from({ length: end }, (_, i) => anEncodedEntry(i, 90_000)),
-        );
-      }
-      await survivor.close();
-      rmSync(copy, { recursive: true, force: true });
-    }
-    assert.equal(seenEnds.size, 7);
   });
 
   it('says what is wrong with a file of another format', async () => {

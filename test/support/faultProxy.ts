@@ -125,8 +125,11 @@ export class FaultProxy {
 
   #destroy(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
-    connection.client.resetAndDestroy();
-    connection.broker.destroy();
+    const { client, broker } = connection;
+    client.resetAndDestroy();
+    broker.destroy();
+    // A reset waits for what is still to be written, for ever when the other side is gone.
+    setImmediate(() => client.destroy());
   }
 
   async #pump(connection: Connection, direction: Direction): Promise<void> {
