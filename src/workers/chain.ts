@@ -573,7 +573,7 @@ export class Chain {
     this.#batcher?.moved();
     const accepted: AcceptedBlock = {
       height: block.height,
-      blockHash: output.blockHash,
+      blockHash: output.blockHash.slice(),
       journalEnd: this.#store.journalEnd,
       timestamp: record.context.timestamp,
       transactions: output.transactions.length,
