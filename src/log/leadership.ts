@@ -7,7 +7,7 @@ import { type Clock, type RandomSource, randomFraction } from '../common/clock.t
 import { NodeError, assert, errorText } from '../common/errors.ts';
 import type { BlockRecord } from '../protocol/replayRecord.ts';
 import { SentContents, checkFront, checkQueue, checkStep, slotOf } from './assertions.ts';
-import { type ChainFold, type FoldResult, type Software, foldChain } from './chainFold.ts';
+import { type ChainFold, type FoldResult, type Software, foldChain, newestSchemaOf } from './chainFold.ts';
 import {
   type BlockEntry,
   type Entry,
@@ -255,7 +255,9 @@ export class Leadership<T> {
 
   #envelope(): Envelope {
     const { nodeId, bootId } = this.#context;
-    return { schema: NEWEST_SCHEMA, logId: this.#logId, epoch: this.epoch, claim: this.claim, nodeId, bootId };
+    // Newer than the rules of the epoch allow, it would be rejected by everybody.
+    const schema = Math.min(NEWEST_SCHEMA, newestSchemaOf(this.#head.rules));
+    return { schema, logId: this.#logId, epoch: this.epoch, claim: this.claim, nodeId, bootId };
   }
 
   /** For the manager: an entry with this hash is in the queue. */
