@@ -422,7 +422,11 @@ describe('main node on Kafka, external nodes over Kafka and over TCP', function 
 
     const [replayed] = await commandJson(['replay', '1'], { general_rocks_db_path: external.dataPath });
     assert.deepEqual(replayed, { from: 1, to: head, replayed: head, equal: true });
-    const verified = await commandJson(['verify', 'all'], { general_rocks_db_path: external.dataPath });
+    const verified = await commandJson(['verify', 'all'], {
+      ...mainEnv,
+      node_role: 'external',
+      general_rocks_db_path: external.dataPath,
+    });
     assert.deepEqual(
       verified.map(({ target, verdict, height }) => ({ target, verdict, height })),
       ['log', 'state', ...projections.map(({ name }) => name)].map((target) => ({
