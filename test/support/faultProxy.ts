@@ -126,10 +126,10 @@ export class FaultProxy {
   #destroy(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
     const { client, broker } = connection;
-    client.resetAndDestroy();
+    // A reset after an end on its way leaves the handle open for ever.
+    if (client.writableEnded) client.destroy();
+    else client.resetAndDestroy();
     broker.destroy();
-    // A reset waits for what is still to be written, for ever when the other side is gone.
-    setImmediate(() => client.destroy());
   }
 
   async #pump(connection: Connection, direction: Direction): Promise<void> {
