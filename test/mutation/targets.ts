@@ -189,6 +189,10 @@ export const VM_TARGETS: readonly Target[] = [
       'run#11',
       'run#12',
     ],
+    equivalent: {
+      'U64_END-1': 'ergs are multiples of 256 and leave 64 bits before any length does',
+      'gasOf#7-1': 'an exponent of 32 bytes has none behind the first 32',
+    },
     specs: vm('precompiles/modexp'),
   },
   {

@@ -93,6 +93,8 @@ async function verdict(job: Job): Promise<Verdict> {
   }
 }
 
+// Every runner of mocha leaves listeners behind.
+process.setMaxListeners(0);
 process.on('message', (job: Job) => {
   void verdict(job).then((answer) => process.send?.(answer));
 });

@@ -80,6 +80,30 @@ describe('bounds of the constants', () => {
     assert.ok(step.gasUsed > output.gasUsed);
   });
 
+  it('a simulated request of L1 pays 800 gas for a byte of pubdata', () => {
+    const simulation = new Simulation({
+      context: aBlockContext(),
+      state: aState(),
+      transaction: {
+        type: 0x7f,
+        from: anAddress(0xa11ce),
+        to: anAddress(0xb0b),
+        input: new Uint8Array(0),
+        value: 5n,
+        gasLimit: 1_000_000n,
+        gasPrice: 0n,
+        nonce: 0n,
+        accessList: [],
+      },
+    });
+    const step = simulation.start();
+    assert.ok(step.kind === 'done');
+    // 88 bytes and the recipient's 35. At 100 native per gas the computation counts too: I, hash, mint to an absent
+    // account, its record, the absent recipient, acct and transfer of the value.
+    const computation = 130_000 + (2_500 + 6 * 17_500) + (250_240 + 1_000) + 4_000 + 250_240 + (4_000 + 10_000);
+    assert.equal(step.gasUsed, 800n * (88n + 35n) + BigInt(Math.floor(computation / 100)));
+  });
+
   it('memory of all frames stays below 2^27 bytes, to the byte', () => {
     const gasLimit = 100_000_000_000n;
     const huge = { gasLimit, context: { ...context, gasLimit, eip1559BaseFee: 1_000n } };

@@ -268,6 +268,14 @@ describe('system hooks (execution 10, native 6.4)', () => {
       assert.equal(account?.kind === 'account' && account.code?.kind, 'hash');
     });
 
+    it('takes the fourth word for the observable hash, whatever follows', () => {
+      const state = new TestState();
+      const input = concatBytes(details(state.putRawCode(raw)), aWord(7));
+      assert.equal(asUpgrader(state, input).output.success, true);
+      assert.deepEqual(state.record(target).observableBytecodeHash, observable);
+      assert.equal(state.record(target).observableBytecodeLength, raw.length);
+    });
+
     it('refuses other callers, selectors, lengths and addresses', () => {
       const state = new TestState();
       const hash = state.putRawCode(raw);
