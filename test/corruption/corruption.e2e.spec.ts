@@ -27,7 +27,9 @@ const SILENT = { update: () => undefined, stop: () => undefined };
 
 /** Of everything, or of some targets. */
 async function verified(dataPath: string, ...names: string[]): Promise<TargetResult[]> {
-  const { config } = loadConfig({ env: { development: 'true', general_rocks_db_path: dataPath } });
+  const { config } = loadConfig({
+    env: { development: 'true', analytics_enabled: 'false', general_rocks_db_path: dataPath },
+  });
   const results: TargetResult[] = [];
   const signal = new AbortController().signal;
   await verifyNode({ config, signal, openProgress: () => SILENT }, names, (result) => void results.push(result));
