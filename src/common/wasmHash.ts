@@ -246,27 +246,37 @@ roundConstants().forEach((constant, i) => {
 });
 const KECCAK_BLOCKS_MAX = Math.floor(INPUT_BYTES / KECCAK_RATE);
 
+const keccakDigest = keccakMemory.subarray(0, 32);
+/** Up to this a loop copies faster than a view of the range can be made. */
+const LOOPED_BYTES_MAX = 96;
+
 /** Keccak-256 of `bytes`, in new memory. */
 export function keccak256(bytes: Bytes): Bytes {
+  return keccakOfRange(bytes, 0, bytes.length).slice();
+}
+
+/** Keccak-256 of `length` bytes from `start` on, in memory that the next hash overwrites. */
+export function keccakOfRange(bytes: Bytes, start: number, length: number): Bytes {
   const memory = keccakMemory;
   keccakLanes.fill(0n, 0, KECCAK_LANES);
-  let offset = 0;
-  let left = bytes.length;
+  let offset = start;
+  let left = length;
   while (left >= KECCAK_BLOCKS_MAX * KECCAK_RATE) {
-    const length = KECCAK_BLOCKS_MAX * KECCAK_RATE;
-    memory.set(bytes.subarray(offset, offset + length), INPUT);
+    const part = KECCAK_BLOCKS_MAX * KECCAK_RATE;
+    memory.set(bytes.subarray(offset, offset + part), INPUT);
     keccak.run(KECCAK_BLOCKS_MAX);
-    offset += length;
-    left -= length;
+    offset += part;
+    left -= part;
   }
-  memory.set(offset === 0 ? bytes : bytes.subarray(offset), INPUT);
+  if (left <= LOOPED_BYTES_MAX) for (let i = 0; i < left; i += 1) memory[INPUT + i] = bytes[offset + i]!;
+  else memory.set(left === bytes.length ? bytes : bytes.subarray(offset, offset + left), INPUT);
   const blocks = Math.floor(left / KECCAK_RATE) + 1;
   const end = INPUT + blocks * KECCAK_RATE;
   memory.fill(0, INPUT + left, end);
   memory[INPUT + left] = 0x01;
   memory[end - 1]! |= 0x80;
   keccak.run(blocks);
-  return memory.slice(0, 32);
+  return keccakDigest;
 }
 
 const blake = compileBlake(INPUT_PAGES);

@@ -10,11 +10,27 @@ export const OUT_OF_NATIVE = 2;
 export type Charge = typeof CHARGED | typeof OUT_OF_GAS | typeof OUT_OF_NATIVE;
 
 export class Meter {
+  // In a typed array: a field would box every number beyond 31 bits.
+  readonly #counters = new Float64Array(2);
+
   /** Whole gas left of the running frame. */
-  gas = 0;
+  get gas(): number {
+    return this.#counters[0]!;
+  }
+
+  set gas(gas: number) {
+    this.#counters[0] = gas;
+  }
+
   /** Ergs left beyond the whole gas, 0..255: all charges but those of system hooks are whole gas. */
   fraction = 0;
-  native = 0;
+  get native(): number {
+    return this.#counters[1]!;
+  }
+
+  set native(native: number) {
+    this.#counters[1] = native;
+  }
 
   /** One charge: native first, and short native is fatal even when gas is short too. */
   charge(gas: number, native: number): Charge {

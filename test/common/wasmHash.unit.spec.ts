@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { blake2s } from '@noble/hashes/blake2.js';
 import { keccak_256 } from '@noble/hashes/sha3.js';
 import { toHex } from '../../src/common/bytes.ts';
-import { blake2s256, keccak256 } from '../../src/common/wasmHash.ts';
+import { blake2s256, keccak256, keccakOfRange } from '../../src/common/wasmHash.ts';
 import { seededRandom } from '../support/testState.ts';
 
 describe('hashes', () => {
@@ -36,6 +36,13 @@ describe('hashes', () => {
     keccak256(bytes);
     assert.equal(toHex(first), copy);
     assert.equal(first.buffer.byteLength, 32);
+    for (const [start, length] of [
+      [0, 64],
+      [7, 96],
+      [7, 97],
+      [40, 0],
+    ] as const)
+      assert.equal(toHex(keccakOfRange(bytes, start, length)), toHex(keccak_256(bytes.slice(start, start + length))));
     assert.equal(toHex(blake2s256(Buffer.from(bytes))), toHex(blake2s(bytes)));
   });
 });
