@@ -3,6 +3,7 @@ import { describe, it } from 'mocha';
 import { type Bytes, bigIntToBytes } from '../../src/common/bytes.ts';
 import { keccak256 } from '../../src/common/hash.ts';
 import { type AccountView, Mempool, type MempoolOptions } from '../../src/producers/mempool.ts';
+import { intrinsicGas } from '../../src/producers/poolChecks.ts';
 import { PoolError, type PoolRejectionCode } from '../../src/producers/poolErrors.ts';
 import type { L2Transaction, SenderedTransaction } from '../../src/protocol/transaction.ts';
 
@@ -111,6 +112,7 @@ describe('mempool: checks without state', () => {
       { gasLimit: 100_000_000n },
       { maxFeePerGas: 10n, maxPriorityFeePerGas: 10n },
       { type: 0, chainId: undefined },
+      { type: 1 },
       { nonce: (1n << 64n) - 2n },
       { maxFeePerGas: 7n, maxPriorityFeePerGas: 0n },
       { maxFeePerGas: 10n ** 13n, gasLimit: 100_000n },
@@ -134,6 +136,12 @@ describe('mempool: checks without state', () => {
       );
       assert.equal(error.facts['intrinsicGas'], gas);
     }
+  });
+
+  it('counts a word of init code from each 32 bytes on', () => {
+    const gas = (length: number): bigint =>
+      intrinsicGas({ to: undefined, input: new Uint8Array(length), accessList: [] }) - 21_000n - 32_000n;
+    assert.deepEqual([1, 32, 33, 64, 65].map(gas), [4n + 2n, 128n + 2n, 132n + 4n, 256n + 4n, 260n + 6n]);
   });
 
   it('leads with the phrases that clients look for', () => {
@@ -523,5 +531,17 @@ describe('mempool: limits', () => {
     pool.add(aTransaction({ nonce: 1n, maxPriorityFeePerGas: 11n }), address(20_001), RICH);
     assert.equal(pool.status().queued, 10_000);
     assert.equal(pool.counters.removed.dropped, 2);
+  });
+
+  it('holds 20,000,000 bytes of queued transactions by default', () => {
+    const pool = aPool();
+    // An entry counts 500 bytes more than its transaction.
+    const queue = (sender: number, bytes: number): void => {
+      pool.add(aTransaction({ nonce: 1n, raw: bigIntToBytes(BigInt(++salt), bytes) }), address(sender), RICH);
+    };
+    for (let i = 0; i < 19; i += 1) queue(i, 999_500);
+    refused('POOL_FULL', () => queue(20, 999_501));
+    queue(21, 999_500);
+    assert.equal(pool.status().queuedSizeBytes, 20_000_000);
   });
 });

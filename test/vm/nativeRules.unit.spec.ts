@@ -105,6 +105,12 @@ describe('native: rules of accounting', () => {
     assert.equal(run(true) - run(false), FIRST - LOADED);
   });
 
+  it('a precompile in an access list costs 2,400 gas and nothing for being cold (native 4.3)', () => {
+    const accessList = [{ address: anAddress(4), slots: [] }];
+    const [output] = block(aState(code(0x00)), [{ type: 1, accessList }]);
+    assert.equal(output?.gasUsed, 21_000n + 2_400n);
+  });
+
   it('SELFDESTRUCT pays for a new account only when it moves something (native 4.3, 5)', () => {
     const gas = (balance: bigint, heir: Bytes): bigint =>
       runOne(aState(code(push(heir), 0xff), { balance }).put(OTHER, { balance: 1n }), { context: free }).output.gasUsed;

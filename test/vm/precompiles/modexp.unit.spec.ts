@@ -174,6 +174,9 @@ describe('modexp precompile', () => {
     // 256 bytes: complexity 1,024. An exponent of 0 or 1 counts once.
     assert.equal(gas(256, Uint8Array.of(1)), 341);
     assert.equal(gas(256, Uint8Array.of(0)), 341);
+    // A modulus of 256 bytes is eight words of 32 already.
+    const { native } = success(encode(filled(1), Uint8Array.of(1), filled(256)));
+    assert.equal(native, 300 * 341);
     // 40 bytes: complexity 25. 30 bits behind the first make 750 / 3 = 250, 18 make 150, which is below the minimum.
     assert.equal(gas(40, Uint8Array.of(0x40, 0, 0, 0)), 250);
     assert.equal(gas(40, Uint8Array.of(0x04, 0, 0)), 200);
