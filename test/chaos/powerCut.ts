@@ -66,7 +66,7 @@ async function run(path: string, { seed, isShort }: DrillOptions): Promise<strin
   const reader = openEmbeddedLog({ path: data, readOnly: true });
   const commits: Commit[] = [];
   const counted = { cuts: 0, inside: 0, moments: 0, generations: new Set<string>(), ends: new Set<number>() };
-  const appends = isShort ? 24 : 150;
+  const appends = isShort ? 24 : 60;
   let end = 0;
   try {
     for (let append = 1; append <= appends; append++) {

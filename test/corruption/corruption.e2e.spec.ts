@@ -159,7 +159,9 @@ describe('corruption', function () {
   after(() => folders.forEach(removeFolder));
 
   it('is not found where there is none', async () => {
-    for (const result of await verified(template)) assert.equal(result.verdict, 'equal', JSON.stringify(result));
+    // The analytics are off in this chain: there is nothing of them.
+    for (const result of await verified(template))
+      assert.equal(result.verdict, result.target === 'analytics' ? 'empty' : 'equal', JSON.stringify(result));
   });
 
   it('is tried in at least 24 kinds with names of their own', () => {
