@@ -296,7 +296,7 @@ describe('analytics of nodes that crash, restart and rebuild', function () {
     assert.deepEqual(await ask(main, question), live);
     const answers = await Promise.all([main, external].map((node) => command(node, 'verify', 'analytics')));
     for (const [verified] of answers) {
-      assert.equal(verified?.['isEqual'], true);
+      assert.equal(verified?.['verdict'], 'equal');
       assert.equal(verified['height'], head);
     }
   });

@@ -31,6 +31,7 @@ import {
   until,
 } from '../support/nodeProcess.ts';
 import { requireKafka } from '../support/sharedKafka.ts';
+import { whenSettled } from '../support/whenSettled.ts';
 
 const ACCOUNTS = 11;
 const PER_ACCOUNT = 80;
@@ -416,6 +417,7 @@ describe('main node on Kafka, external nodes over Kafka and over TCP', function 
   it('hold what the commands replay, rebuild and verify find equal', async () => {
     head = await headOf(main);
     await whenAtBlock(external, head);
+    await whenSettled(main, [external]);
     assert.deepEqual([await external.stop(), await main.stop()], [0, 0]);
     digests = await digestOf(main);
     assert.deepEqual(await digestOf(external), digests);

@@ -27,6 +27,7 @@ import {
   temporaryFolder,
   until,
 } from '../support/nodeProcess.ts';
+import { whenSettled } from '../support/whenSettled.ts';
 import { type NaiveBlock, type NaiveFold, foldNaively } from './naiveFold.ts';
 import { type SettlementLoad, TRANSACTIONS_PER_BLOCK, createSettlementLoad } from './settlementLoad.ts';
 
@@ -82,7 +83,7 @@ export async function settlementSoak(options: SoakOptions): Promise<SoakResult> 
     await external.whenReady();
     const load = await createSettlementLoad({ rpcUrl: main.rpcUrl, dataPath, random });
     const troubles = await sequence({ options, main, external, load, random });
-    await whenSettled(main, external);
+    await whenSettled(main, [external]);
     for (const node of [external, main]) assert.equal(await node.stop(), 0, node.output.slice(-2_000));
     options.report('folding the log naively');
     const naive = await foldNaively(await readEmbeddedLog(logPath(dataPath)));
@@ -158,23 +159,6 @@ async function executeSome(main: NodeProcess, random: () => number): Promise<voi
 function environmentOf(node: NodeProcess, main: NodeProcess): Record<string, string> {
   const shared = { development: 'true', general_rocks_db_path: node.dataPath };
   return node === main ? shared : { ...shared, node_role: 'external', event_log_path: logPath(main.dataPath) };
-}
-
-/** Every block is in a sealed batch, and both nodes have recomputed every seal. */
-async function whenSettled(main: NodeProcess, external: NodeProcess): Promise<void> {
-  for (const node of [main, external]) {
-    await until(
-      'every block is sealed and every seal recomputed',
-      async () => {
-        const { sealed, checked, openBlocks, alarm } = (await main.status())['batches'] as Record<string, number>;
-        const theirs = (await node.status())['batches'] as Record<string, number>;
-        assert.equal(alarm ?? theirs['alarm'], undefined);
-        const isEqual = openBlocks === 0 && sealed === checked && theirs['checked'] === sealed;
-        return isEqual && (await headOf(node)) === (await headOf(main)) ? true : undefined;
-      },
-      120_000,
-    );
-  }
 }
 
 async function assertEqualDigests(main: NodeProcess, external: NodeProcess): Promise<void> {
