@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import { RateMeter, TimeLeft, createProgress, durationText, progressText, rateText } from '../../src/common/progress.ts';
+import {
+  RateMeter,
+  TimeLeft,
+  createProgress,
+  durationText,
+  progressText,
+  rateText,
+} from '../../src/common/progress.ts';
 import type { ProgressOutput } from '../../src/common/progress.ts';
 import { FakeClock } from '../support/fakeClock.ts';
 
