@@ -267,6 +267,6 @@ describe('native: rules of accounting', () => {
     );
     assert.deepEqual(failed?.returnData, aWord(0));
     assert.equal(native(failed) - native(reverted), 40 - 50);
-    assert.ok(failed!.gasUsed - reverted!.gasUsed > 80_000n, 'all gas of the frame is gone');
+    assert.ok(failed.gasUsed - reverted!.gasUsed > 80_000n, 'all gas of the frame is gone');
   });
 });
