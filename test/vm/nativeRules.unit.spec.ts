@@ -111,6 +111,11 @@ describe('native: rules of accounting', () => {
     assert.equal(output?.gasUsed, 21_000n + 2_400n);
   });
 
+  it('a transaction to a precompile pays for what it does alone (native 4.3)', () => {
+    const [output] = block(aState(), [{ to: anAddress(4) }]);
+    assert.equal(output?.gasUsed, 21_000n + 15n);
+  });
+
   it('SELFDESTRUCT pays for a new account only when it moves something (native 4.3, 5)', () => {
     const gas = (balance: bigint, heir: Bytes): bigint =>
       runOne(aState(code(push(heir), 0xff), { balance }).put(OTHER, { balance: 1n }), { context: free }).output.gasUsed;
@@ -262,6 +267,6 @@ describe('native: rules of accounting', () => {
     );
     assert.deepEqual(failed?.returnData, aWord(0));
     assert.equal(native(failed) - native(reverted), 40 - 50);
-    assert.ok(failed!.gasUsed - reverted!.gasUsed > 80_000n, 'all gas of the frame is gone');
+    assert.ok(failed.gasUsed - reverted!.gasUsed > 80_000n, 'all gas of the frame is gone');
   });
 });
