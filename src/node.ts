@@ -6,7 +6,7 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import type { Bytes } from './common/bytes.ts';
 import { systemRandom } from './common/clock.ts';
 import { type Config, exportConfig } from './common/config.ts';
-import { NodeError } from './common/errors.ts';
+import { NodeError, errorText } from './common/errors.ts';
 import type { Logger } from './common/logger.ts';
 import { type Metrics, createMetrics, renderMetrics, startMetricsServer } from './common/metrics.ts';
 import type { Shutdown } from './common/shutdown.ts';
@@ -16,29 +16,37 @@ import type { L1QueueStatus } from './producers/l1Queue.ts';
 import { decodeEntry } from './log/entryCodec.ts';
 import type { Finality } from './log/settlementFold.ts';
 import type { SealedOpenBatch } from './producers/batcher.ts';
+import { ReplayServer } from './consumers/replayServer.ts';
+import { RisingGate } from './common/gate.ts';
 import {
+  AcceptedTimes,
   l1Metrics,
   recordAccepted,
+  recordAnalytics,
   recordApplied,
   recordBatchSent,
+  recordInserted,
   recordL1,
   recordProjectionState,
+  recordReplayClient,
   recordSettlement,
   recordStatus,
+  replayServerMetrics,
   rpcMetrics,
 } from './nodeMetrics.ts';
-import { enabledProjections } from './projections/index.ts';
+import { analytics, enabledProjections, isOptional } from './projections/index.ts';
 import type { BatchesReader } from './projections/batchesReader.ts';
 import type { MerkleTreeReader } from './projections/merkleTreeReader.ts';
 import type { RepositoriesReader } from './projections/repositoriesReader.ts';
-import type { RpcBackend } from './rpc/backend.ts';
+import type { PendingTransaction, RpcBackend } from './rpc/backend.ts';
 import { RPC_CODE, RpcError } from './rpc/errors.ts';
 import { startRpcServer } from './rpc/server.ts';
 import type { SimulatorOptions } from './rpc/simulator.ts';
+import type { TracesOptions } from './rpc/traces.ts';
 import { type NodeStatus, startStatusServer } from './rpc/status.ts';
 import type { AcceptedBlock, ChainStatus } from './workers/chain.ts';
 import { configuredBaseFee, configuredChainId } from './workers/chainSettings.ts';
-import type { ChainService, StateService } from './workers/chainWorker.ts';
+import type { ChainService, ReplayService, StateService } from './workers/chainWorker.ts';
 import {
   type L1GenesisService,
   type L1QueueService,
@@ -47,7 +55,7 @@ import {
   type L1WatchFrom,
 } from './workers/l1Service.ts';
 import { readNodeId } from './workers/nodeIdentity.ts';
-import { forwardingPool, localPool } from './workers/pools.ts';
+import { PendingListeners, forwardingPool, localPool } from './workers/pools.ts';
 import type { ProjectionsControl, ProjectionsEvents } from './workers/projectionHost.ts';
 import { createRecovery } from './workers/recovery.ts';
 import { remoteState } from './workers/remoteState.ts';
@@ -62,6 +70,7 @@ const THREAD_START_LIMIT_MS = 5_000;
 const GENESIS_SCHEMA = 1;
 /** Those that RPC reads: `latest` waits for them alone. */
 const RPC_PROJECTIONS = ['repositories'] as const;
+const ANALYTICS = analytics.name;
 
 export interface RunningNode {
   readonly chainId: bigint;
@@ -120,6 +129,10 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
       // An exit while a thread evaluates its modules crashes V8: the exit code would be lost.
       void settledWithin(starting, THREAD_START_LIMIT_MS).then(() => shutdown.end(error));
     },
+    (error) => {
+      view.projection(ANALYTICS, { state: 'failed', problem: errorText(error) });
+      logger.error({ err: error }, 'analytics has ended; the node goes on without it until its next start');
+    },
   );
   starting.push(threads.started);
   const chain = threads.chain.remote<ChainService>('chain');
@@ -149,8 +162,9 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
   const sample = setInterval(() => {
     Promise.all([chain.status(), chain.l1Status()]).then(
       ([status, l1Queue]) => {
-        view.chain = status;
+        view.sampled(status);
         view.l1Queue = l1Queue;
+        recordReplayClient(metrics, status.replay);
         recordStatus(metrics, status, Date.now() / 1000);
         recordSettlement(metrics, status.settlement, view.logHead);
         recordL1(metrics, l1Queue);
@@ -160,6 +174,24 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
     );
   }, STATUS_EVERY_MS);
   shutdown.onClose('sampling', () => clearInterval(sample));
+
+  if (config.sequencerBlockReplayServerAddress !== undefined) {
+    const served = threads.chain.remote<ReplayService>('replay');
+    const replay = await ReplayServer.start({
+      ...config.sequencerBlockReplayServerAddress,
+      maxClients: config.sequencerBlockReplayMaxClients,
+      source: {
+        whenAccepted: (height, signal) => view.accepts.whenReached(height, signal),
+        blockContext: (height) => served.blockContext(height),
+        readFromBlock: (height, maxBytes) => served.readFromBlock(height, maxBytes),
+      },
+      nodeVersion,
+      logger: logger.component('replay'),
+      metrics: replayServerMetrics(metrics),
+    });
+    shutdown.onClose('replay server', () => replay.close());
+    view.replayServer = replay;
+  }
 
   let rpcPort = 0;
   if (config.rpcEnabled) {
@@ -189,6 +221,11 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
       maxResponseBytes: config.rpcMaxResponseSizeBytes,
       syncingLagBlocks: config.projectionMaxLagBlocks,
       callTimeoutMs: config.rpcCallTimeoutMs,
+      filterTtlMs: config.rpcStaleFilterTtlMs,
+      maxFilters: config.rpcMaxFilters,
+      pingIntervalMs: config.rpcWsPingIntervalMs,
+      maxSubscriptions: config.rpcWsMaxSubscriptions,
+      maxUnreadBytes: config.rpcWsMaxUnreadBytes,
       metrics: rpcMetrics(metrics),
       onInternalError: (error, method) => logger.error({ err: error, method }, 'an RPC call failed'),
     });
@@ -227,19 +264,34 @@ async function openL1({
   });
 }
 
+interface KnownProjection {
+  readonly height: number;
+  readonly state: NodeStatus['projections'][number]['state'];
+  /** The newest. */
+  readonly problem: string | undefined;
+}
+
 /** What the main thread knows of the others, pushed by them: nothing here is asked for by a request. */
 class NodeView {
   chain: ChainStatus | undefined;
   genesis: GenesisEntry | undefined;
+  genesisBytes: Bytes | undefined;
   /** As of the newest accepted settlement entry. */
   finality: Finality | undefined;
   l1: (() => L1ServiceStatus) | undefined;
   l1Queue: L1QueueStatus | undefined;
+  replayServer: ReplayServer | undefined;
+  /** Newest accepted block. */
+  readonly accepts = new RisingGate();
   readonly #config: Config;
   readonly #chainId: bigint;
   readonly #nodeVersion: string;
-  readonly #projections = new Map<string, { height: number; state: NodeStatus['projections'][number]['state'] }>();
+  readonly #projections = new Map<string, KnownProjection>();
+  /** Nothing waits for these. */
+  readonly #optional = new Set<string>();
   readonly #caughtUp = Promise.withResolvers<void>();
+  readonly #latestListeners = new Set<() => void>();
+  #latest = 0;
   #logHead = -1;
   #transactions = 0;
   #isLeading = false;
@@ -250,7 +302,10 @@ class NodeView {
     this.#config = config;
     this.#chainId = chainId;
     this.#nodeVersion = nodeVersion;
-    for (const { name } of enabledProjections(config)) this.projection(name, {});
+    for (const each of enabledProjections(config)) {
+      if (isOptional(each)) this.#optional.add(each.name);
+      this.projection(each.name, {});
+    }
   }
 
   get whenCaughtUp(): Promise<void> {
@@ -263,6 +318,7 @@ class NodeView {
 
   accepted(block: AcceptedBlock): void {
     this.#logHead = block.height;
+    this.accepts.rise(block.height);
     this.#transactions += block.transactions;
   }
 
@@ -277,12 +333,30 @@ class NodeView {
 
   headKnown(height: number): void {
     this.#logHead = Math.max(this.#logHead, height);
+    this.accepts.rise(height);
   }
 
-  projection(name: string, change: { height?: number; state?: NodeStatus['projections'][number]['state'] }): void {
-    const known = this.#projections.get(name) ?? { height: -1, state: 'catching_up' as const };
-    this.#projections.set(name, { height: change.height ?? known.height, state: change.state ?? known.state });
+  sampled(status: ChainStatus): void {
+    this.chain = status;
     this.#checkCaughtUp();
+  }
+
+  /** The end of the log was reached, and fed over TCP also the head of the node that feeds this one. */
+  get #isCaughtUp(): boolean {
+    if (!this.#hasCaughtUp) return false;
+    return (
+      this.#config.sequencerBlockReplayDownloadAddress === undefined || this.chain?.replay?.hasReachedServer === true
+    );
+  }
+
+  projection(name: string, change: Partial<KnownProjection>): void {
+    const known = this.#projections.get(name) ?? { height: -1, state: 'catching_up' as const, problem: undefined };
+    this.#projections.set(name, { ...known, ...change });
+    this.#checkCaughtUp();
+    const latest = this.#lowest();
+    if (latest === this.#latest) return;
+    this.#latest = latest;
+    for (const listener of [...this.#latestListeners]) listener();
   }
 
   stoppedReading(error: unknown): void {
@@ -291,6 +365,17 @@ class NodeView {
 
   /** One number: the lowest height over the projections that RPC reads. */
   latest(): number {
+    return this.#latest;
+  }
+
+  /** Calls back each time that `latest` has moved. Returns how to stop. */
+  onLatest(listener: () => void): () => void {
+    const own = (): void => listener();
+    this.#latestListeners.add(own);
+    return () => this.#latestListeners.delete(own);
+  }
+
+  #lowest(): number {
     let lowest = Number.POSITIVE_INFINITY;
     for (const name of RPC_PROJECTIONS) lowest = Math.min(lowest, this.#projections.get(name)?.height ?? Infinity);
     return Number.isFinite(lowest) ? Math.max(0, lowest) : 0;
@@ -307,14 +392,17 @@ class NodeView {
       logHead: this.logHead,
       isLogReadable: this.#problem === undefined,
       logProblem: this.#problem,
-      hasCaughtUp: this.#hasCaughtUp && this.genesis !== undefined,
+      hasCaughtUp: this.#isCaughtUp && this.genesis !== undefined,
       projections: [
         { name: 'state', height: this.logHead, lagBlocks: 0, state: this.#hasCaughtUp ? 'live' : 'catching_up' },
-        ...[...this.#projections].map(([name, { height, state }]) => ({
+        ...[...this.#projections].map(([name, { height, state, problem }]) => ({
           name,
           height,
           state,
           lagBlocks: Math.max(0, this.#logHead - height),
+          ...(this.#optional.has(name) && { optional: true }),
+          // What stopped it; over as soon as it goes on.
+          ...((state === 'paused' || state === 'failed') && problem !== undefined && { problem }),
         })),
       ],
       safe: this.safe(),
@@ -326,6 +414,8 @@ class NodeView {
       l1Confirmations: l1?.confirmations,
       l1Problem: this.l1Queue?.alarm?.text ?? this.l1?.().problem,
       awaitedPriorityId: this.l1Queue?.awaitedId,
+      replayServer: this.#replayServerStatus(),
+      replayClient: this.#replayClientStatus(),
     };
   }
 
@@ -353,6 +443,19 @@ class NodeView {
     return this.finality?.executedBlock ?? 0;
   }
 
+  #replayServerStatus(): NodeStatus['replayServer'] {
+    if (this.replayServer === undefined) return undefined;
+    const { address, clients } = this.replayServer;
+    return { address: `${address.address}:${address.port}`, clients };
+  }
+
+  #replayClientStatus(): NodeStatus['replayClient'] {
+    const server = this.#config.sequencerBlockReplayDownloadAddress;
+    if (server === undefined) return undefined;
+    const { isConnected = false, problem, received = 0 } = this.chain?.replay ?? {};
+    return { server: `${server.host}:${server.port}`, connected: isConnected, problem, received };
+  }
+
   #batches(): NodeStatus['batches'] {
     const settlement = this.chain?.settlement;
     return {
@@ -369,8 +472,10 @@ class NodeView {
   #checkCaughtUp(): void {
     // A new chain gets its first block, with the genesis upgrade, from its main node at once.
     const wanted = this.#config.nodeRole === 'main' ? Math.max(1, this.#logHead) : this.#logHead;
-    const isCurrent = [...this.#projections.values()].every(({ height }) => height >= wanted);
-    if (this.#hasCaughtUp && this.#projections.size > 0 && isCurrent) this.#caughtUp.resolve();
+    const isCurrent = [...this.#projections].every(
+      ([name, { height }]) => height >= wanted || this.#optional.has(name),
+    );
+    if (this.#isCaughtUp && this.#projections.size > 0 && isCurrent) this.#caughtUp.resolve();
   }
 }
 
@@ -401,11 +506,13 @@ interface ThreadIdentity {
 function startThreads(
   { config, nodeVersion, nodeId, bootId, chainAddress }: ThreadIdentity,
   onFailure: (error: unknown) => void,
+  onAnalyticsFailure: (error: unknown) => void,
 ): Threads {
   const portable = exportConfig(config);
   const projectionsChannel = new MessageChannel();
   const treeChannel = config.projectionMerkleTreeEnabled ? new MessageChannel() : undefined;
   const rpcChannel = new MessageChannel();
+  const analyticsChannel = config.analyticsEnabled ? new MessageChannel() : undefined;
   const workers: Worker[] = [];
   const readies: Promise<void>[] = [];
   let isEnding = false;
@@ -415,6 +522,7 @@ function startThreads(
     file: string,
     workerData: ChainWorkerData | ProjectionsWorkerData | RpcWorkerData,
     ports: readonly MessageChannel['port1'][],
+    onEnd: (error: unknown) => void = onFailure,
   ) => {
     const worker = new Worker(new URL(file, import.meta.url), { workerData, transferList: [...ports], name });
     workers.push(worker);
@@ -424,7 +532,7 @@ function startThreads(
       const failure = error instanceof Error ? error : new Error(String(error));
       port.fail(failure);
       ready.reject(failure);
-      if (!isEnding) onFailure(error);
+      if (!isEnding) onEnd(error);
     };
     // Whoever waits for it hears of it; nobody has to.
     ready.promise.catch(() => undefined);
@@ -451,11 +559,21 @@ function startThreads(
   };
 
   const chainPorts = [projectionsChannel.port1, ...(treeChannel === undefined ? [] : [treeChannel.port1])];
+  const followers = analyticsChannel === undefined ? [] : [analyticsChannel.port1];
   const chain = start(
     'chain',
     './workers/chainWorker.ts',
-    { config: portable, nodeVersion, nodeId, bootId, chainAddress, projections: chainPorts, rpc: rpcChannel.port1 },
-    [...chainPorts, rpcChannel.port1],
+    {
+      config: portable,
+      nodeVersion,
+      nodeId,
+      bootId,
+      chainAddress,
+      projections: chainPorts,
+      followers,
+      rpc: rpcChannel.port1,
+    },
+    [...chainPorts, ...followers, rpcChannel.port1],
   );
   const projections = start(
     'projections',
@@ -466,12 +584,23 @@ function startThreads(
   const tree =
     treeChannel &&
     start('tree', './workers/treeWorker.ts', { config: portable, chain: treeChannel.port2 }, [treeChannel.port2]);
+  const analyticsThread =
+    analyticsChannel &&
+    start(
+      ANALYTICS,
+      './workers/analyticsWorker.ts',
+      { config: portable, chain: analyticsChannel.port2 },
+      [analyticsChannel.port2],
+      onAnalyticsFailure,
+    );
   const rpc = start('rpc', './workers/rpcWorker.ts', { config: portable, chain: rpcChannel.port2 }, [rpcChannel.port2]);
   return {
     chain: chain.port,
     projections: projections.port,
     tree: tree?.port,
-    projectionPorts: [projections.port, ...(tree === undefined ? [] : [tree.port])],
+    projectionPorts: [projections, tree, analyticsThread].flatMap((thread) =>
+      thread === undefined ? [] : [thread.port],
+    ),
     rpc: rpc.port,
     chainReady: chain.ready,
     projectionsReady: Promise.all([projections.ready, tree?.ready]).then(() => undefined),
@@ -505,13 +634,16 @@ function listenToThreads({
   logger: Logger;
 }): void {
   const { chain, projectionPorts, rpc } = threads;
+  const acceptedTimes = new AcceptedTimes();
   chain.on<AcceptedBlock>('accepted', (block) => {
     view.accepted(block);
+    acceptedTimes.accepted(block.height, performance.now());
     recordAccepted(metrics, block);
   });
   chain.on<Bytes>('genesis', (bytes) => {
     const entry = decodeEntry(GENESIS_SCHEMA, bytes);
     if (entry?.kind === 'Genesis') view.genesis = entry;
+    view.genesisBytes = bytes;
     view.headKnown(0);
   });
   chain.on<{ kind: string; finality: Finality }>('settlement', ({ finality }) => {
@@ -548,15 +680,27 @@ function listenToThreads({
     metrics.rpc.evmSeconds.observe({ kind }, seconds);
     if (kind === 'estimate') metrics.rpc.estimateIterations.observe(runs);
   });
-  for (const port of projectionPorts) listenToProjections(port, { view, metrics, logger });
+  rpc.on<number>('tracesRunning', (count) => metrics.rpc.tracesRunning.set(count));
+  rpc.on<Parameters<NonNullable<TracesOptions['onTraced']>>[0]>('traced', ({ tracer, outcome, seconds }) => {
+    metrics.rpc.traces.inc({ tracer, outcome });
+    metrics.rpc.evmSeconds.observe({ kind: 'trace' }, seconds);
+  });
+  for (const port of projectionPorts) listenToProjections(port, { view, metrics, logger, acceptedTimes });
 }
 
 function listenToProjections(
   port: ThreadPort,
-  { view, metrics, logger }: Omit<Parameters<typeof listenToThreads>[0], 'threads'>,
+  {
+    view,
+    metrics,
+    logger,
+    acceptedTimes,
+  }: Omit<Parameters<typeof listenToThreads>[0], 'threads'> & { acceptedTimes: AcceptedTimes },
 ): void {
   port.on<ProjectionsEvents['applied']>('applied', (run) => {
     view.projection(run.projection, { height: run.height });
+    if (run.projection === ANALYTICS)
+      recordAnalytics(metrics, run.height, acceptedTimes.take(run.height, performance.now()));
     recordApplied(metrics, run, view.logHead, Date.now() / 1000);
   });
   port.on<ProjectionsEvents['state']>('state', (state) => {
@@ -566,8 +710,11 @@ function listenToProjections(
   port.on<ProjectionsEvents['progress']>('progress', ({ projection, done, total }) => {
     metrics.projection.rebuildProgress.set({ projection }, total === 0 ? 1 : done / total);
   });
+  port.on<ProjectionsEvents['inserted']>('inserted', (inserted) => recordInserted(metrics, inserted));
   port.on<ProjectionsEvents['problem']>('problem', (problem) => {
     metrics.projection.errors.inc({ projection: problem.projection, kind: problem.kind });
+    if (problem.projection === ANALYTICS) metrics.clickhouse.insertErrors.inc({ kind: problem.code });
+    view.projection(problem.projection, { problem: problem.message });
     logger.warn(problem, 'a projection has a problem');
   });
 }
@@ -584,17 +731,20 @@ interface BackendParts {
 function createBackend({ config, view, threads, chain, nodeVersion, recover }: BackendParts): RpcBackend {
   const stateService = threads.chain.remote<StateService>('state');
   const { nodeRole, generalMainNodeRpcUrl } = config;
-  const local = localPool(chain, recover);
+  const pending = new PendingListeners();
+  threads.chain.on<PendingTransaction>('pending', (transaction) => pending.publish(transaction));
+  const local = localPool(chain, recover, pending);
   return {
     get chain() {
-      const { genesis } = view;
-      if (genesis === undefined)
+      const { genesis, genesisBytes } = view;
+      if (genesis === undefined || genesisBytes === undefined)
         throw new RpcError(RPC_CODE.serverError, 'the log holds no genesis yet: this node is still starting');
       const { chainId, l1ChainId, bridgehub, genesisInput } = genesis;
       return {
         chainId,
         l1ChainId,
         bridgehub,
+        genesisEntry: genesisBytes,
         genesis: {
           initialContracts: genesisInput.initialContracts.map(({ address, code }) => [address, code] as const),
           additionalStorage: genesisInput.additionalStorage.map(({ key, value }) => [key, value] as const),
@@ -605,6 +755,7 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
     },
     nodeVersion,
     latest: () => view.latest(),
+    onLatest: (listener) => view.onLatest(listener),
     logHead: () => view.logHead,
     safe: () => view.safe(),
     finalized: () => view.finalized(),
@@ -615,7 +766,8 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
     repositories: threads.projections.remote<RepositoriesReader>('repositories'),
     state: remoteState(stateService),
     blockContext: (height) => stateService.blockContext(height),
-    pool: nodeRole === 'main' ? local : forwardingPool(local, generalMainNodeRpcUrl),
+    pool: nodeRole === 'main' ? local : forwardingPool(local, generalMainNodeRpcUrl, recover),
     simulate: (call) => threads.rpc.remote<SimulationService>('simulation').simulate(call),
+    trace: (request) => threads.rpc.remote<SimulationService>('simulation').trace(request),
   };
 }

@@ -1,10 +1,13 @@
 /** What the threads report, as metrics (spec: observability A.3, C.1 to C.5). */
 import type { Metrics } from './common/metrics.ts';
+import type { ReplayServerOptions } from './consumers/replayServer.ts';
 import type { L1QueueStatus } from './producers/l1Queue.ts';
 import type { L1WatcherMetrics } from './producers/l1Watcher.ts';
+import type { ReplayClientStatus } from './producers/replayClient.ts';
 import type { RpcMetrics } from './rpc/dispatcher.ts';
 import type { SealedOpenBatch } from './producers/batcher.ts';
 import type { AcceptedBlock, ChainStatus, SettlementStatus } from './workers/chain.ts';
+import type { InsertedRows } from './projections/analyticsStore.ts';
 import type { ProjectionsEvents } from './workers/projectionHost.ts';
 
 export function recordAccepted(metrics: Metrics, block: AcceptedBlock): void {
@@ -48,6 +51,22 @@ export function recordStatus(metrics: Metrics, status: ChainStatus, nowSeconds: 
   sequencer.lastBlockAgeSeconds.set(
     status.lastTimestamp === 0n ? 0 : Math.max(0, nowSeconds - Number(status.lastTimestamp)),
   );
+}
+
+/** Of a node that is fed over TCP. */
+export function recordReplayClient({ replay }: Metrics, status: ReplayClientStatus | undefined): void {
+  if (status === undefined) return;
+  replay.connected.set(status.isConnected ? 1 : 0);
+  replay.connections.set(status.connections);
+  replay.received.set(status.received);
+}
+
+export function replayServerMetrics({ replay }: Metrics): ReplayServerOptions['metrics'] {
+  return {
+    clients: (open) => replay.clients.set(open),
+    sent: () => replay.sent.inc(),
+    refused: () => replay.refused.inc(),
+  };
 }
 
 const SETTLEMENT_ALARMS = ['SEAL_WRONG', 'SEAL_NOT_CHECKED', 'BATCH_NOT_SEALED'] as const;
@@ -124,6 +143,41 @@ export function recordApplied(
   projection.applySeconds.observe({ ...label, stage: 'write' }, run.writeSeconds);
 }
 
+export function recordInserted({ clickhouse }: Metrics, { table, rows, seconds }: InsertedRows): void {
+  clickhouse.insertedRows.inc({ table }, rows);
+  clickhouse.insertSeconds.observe({ table }, seconds);
+}
+
+const TIMES_KEPT = 10_000;
+
+/** When the newest blocks were accepted, to tell how long another stage takes to have them. */
+export class AcceptedTimes {
+  /** Height -> milliseconds, ascending. */
+  readonly #times = new Map<number, number>();
+
+  accepted(height: number, nowMs: number): void {
+    this.#times.set(height, nowMs);
+    const [oldest] = this.#times.keys();
+    if (this.#times.size > TIMES_KEPT && oldest !== undefined) this.#times.delete(oldest);
+  }
+
+  /** Seconds since each block up to `height` was accepted; each is told once. */
+  take(height: number, nowMs: number): number[] {
+    const seconds: number[] = [];
+    for (const [block, acceptedMs] of this.#times) {
+      if (block > height) break;
+      seconds.push(Math.max(0, nowMs - acceptedMs) / 1000);
+      this.#times.delete(block);
+    }
+    return seconds;
+  }
+}
+
+export function recordAnalytics({ clickhouse, freshness }: Metrics, height: number, seconds: readonly number[]): void {
+  clickhouse.lastBlock.set(height);
+  for (const each of seconds) freshness.acceptedToAnalyticsSeconds.observe(each);
+}
+
 const PROJECTION_STATES = ['catching_up', 'live', 'paused', 'failed', 'rebuilding'] as const;
 
 export function recordProjectionState(metrics: Metrics, { projection, state }: ProjectionsEvents['state']): void {
@@ -145,5 +199,10 @@ export function rpcMetrics(metrics: Metrics): RpcMetrics {
     },
     inFlight: (calls) => rpc.inFlight.set(calls),
     rejected: (reason) => rpc.rejected.inc({ reason }),
+    webSockets: (open) => rpc.webSocketConnections.set(open),
+    subscriptions: (kind, open) => rpc.subscriptions.set({ kind }, open),
+    subscriptionLagged: () => rpc.subscriptionsLagged.inc(),
+    filters: (installed) => rpc.filters.set(installed),
+    filterExpired: () => rpc.filtersExpired.inc(),
   };
 }

@@ -56,7 +56,10 @@ const OWNED_PACKAGES: Record<string, readonly string[]> = {
   avsc: ['log'],
   'rocksdb-native': ['store'],
   koa: ['rpc', 'common'],
+  ws: ['rpc'],
   'prom-client': ['common'],
+  '@clickhouse/client': ['projections'],
+  chdb: ['workers'],
 };
 
 /** Pure folders do no I/O and read no clock or environment. */

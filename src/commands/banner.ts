@@ -17,6 +17,7 @@ export interface BannerFacts {
 export function banner({ node, config, seconds }: BannerFacts): string {
   const url = `http://${shownHost(node.rpcHost)}:${node.rpcPort}`;
   const isMain = config.nodeRole === 'main';
+  const feed = config.sequencerBlockReplayDownloadAddress;
   const rows: readonly (readonly [string, string])[] = [
     ['JSON-RPC', `${url}   (chain id ${node.chainId})`],
     ['Status', `http://127.0.0.1:${node.statusPort}/status   /ready   /health`],
@@ -24,7 +25,7 @@ export function banner({ node, config, seconds }: BannerFacts): string {
     [
       'Log',
       config.kafkaBrokers === undefined
-        ? `${config.eventLogPath}${isMain ? '' : '   (tailed read-only)'}`
+        ? `${config.eventLogPath}${isMain ? '' : `   (${feed === undefined ? 'tailed read-only' : `its own, fed over TCP by ${feed.host}:${feed.port}`})`}`
         : `Kafka ${config.kafkaBrokers.join(', ')}`,
     ],
     ['L1', config.generalL1RpcUrl ?? 'none (development deposits)'],

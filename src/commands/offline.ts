@@ -3,8 +3,10 @@ import { systemClock } from '../common/clock.ts';
 import type { Config } from '../common/config.ts';
 import { NodeError } from '../common/errors.ts';
 import { type Progress, createProgress } from '../common/progress.ts';
-import { projections } from '../projections/index.ts';
+import { analytics, optionalProjections, projections } from '../projections/index.ts';
 import type { Journal, Projection } from '../projections/projection.ts';
+import type { EventLog } from '../log/eventLog.ts';
+import { systemDirectories } from '../projections/projectionDirectories.ts';
 import type { RunnerOptions } from '../projections/projectionRunner.ts';
 import { genesisContext } from '../protocol/genesis.ts';
 import { ChainStore } from '../store/chainStore.ts';
@@ -12,30 +14,59 @@ import { decodeJournalEntry } from '../store/journalCodec.ts';
 import type { KeyValueStore } from '../store/keyValueStore.ts';
 import { openRocksStore } from '../store/keyValueStore.rocks.ts';
 import { decodeCheckpoint } from '../log/logIdentity.ts';
+import { analyticsLimits, analyticsStoreOpener, analyticsStoreRemover } from '../workers/analyticsServer.ts';
 import { chainStorePath } from '../workers/chainSettings.ts';
 import { existsSync } from 'node:fs';
+
+export { print } from './print.ts';
 
 export interface OpenChain {
   readonly chain: ChainStore;
   readonly store: KeyValueStore;
 }
 
-/** @throws NodeError NO_DATA when the folder holds no chain; STORE_LOCKED while the node runs */
+/** @throws NodeError NO_DATA when the folder holds no chain; NODE_RUNS (try again) while the node has it open */
 export async function openChain(config: Config): Promise<OpenChain> {
   const path = chainStorePath(config);
-  if (!existsSync(path))
-    throw new NodeError(
-      'fatal',
-      `${path} does not exist: no node has run with this data folder (general_rocks_db_path)`,
-      { code: 'NO_DATA', path },
-    );
-  const store = await openRocksStore(path);
+  if (!existsSync(path)) throw noData(path);
+  const store = await openStoppedStore(path);
   try {
     return { store, chain: await ChainStore.open(store, genesisContext) };
   } catch (error) {
     await store.close();
     throw error;
   }
+}
+
+export function noData(path: string): NodeError {
+  return new NodeError(
+    'fatal',
+    `${path} does not exist: no node has run with this data folder (general_rocks_db_path)`,
+    { code: 'NO_DATA', path },
+  );
+}
+
+/** A store of a node that must not run. @throws NodeError NODE_RUNS, which is worth another try; as openRocksStore */
+export async function openStoppedStore(path: string): Promise<KeyValueStore> {
+  try {
+    return await openRocksStore(path);
+  } catch (error) {
+    if (!(error instanceof NodeError) || error.code !== 'STORE_LOCKED') throw error;
+    throw new NodeError(
+      'retryable',
+      `the node that keeps ${path} is running: stop it first, then try again`,
+      { code: 'NODE_RUNS', path },
+      { cause: error },
+    );
+  }
+}
+
+/** @throws NodeError LOG_EMPTY when the log has no entry to begin with */
+export async function requireEntries(log: Pick<EventLog, 'end'>): Promise<void> {
+  if ((await log.end()) > 0) return;
+  throw new NodeError('fatal', 'the log is empty: there is nothing to build from, and nothing was changed', {
+    code: 'LOG_EMPTY',
+  });
 }
 
 /** The journal of an open chain store that nobody appends to. */
@@ -66,9 +97,10 @@ export function storedJournal(chain: ChainStore): Journal {
 }
 
 export function projectionOf(name: string): Projection<unknown> {
-  const found = projections.find((projection) => projection.name === name);
+  const known = [...projections, ...optionalProjections];
+  const found = known.find((projection) => projection.name === name);
   if (found === undefined) {
-    const names = ['state', ...projections.map((projection) => projection.name), 'all'].join(', ');
+    const names = ['state', ...known.map((projection) => projection.name), 'all'].join(', ');
     throw new NodeError('fatal', `there is no projection ${name}: choose one of ${names}`, {
       code: 'PROJECTION_UNKNOWN',
     });
@@ -90,9 +122,25 @@ export function runnerOptions(
     projection,
     journal: storedJournal(chain),
     dataDirectory: config.generalRocksDbPath,
-    openStore: openRocksStore,
+    ...storeOf(config, projection),
     clock: systemClock,
-    events: { progress: ({ done, total }) => progress.update(done, total) },
+    events: {
+      progress: ({ done, total }) => progress.update(done, total),
+      error: (error) => process.stderr.write(`reprise: ${error.message}\n`),
+    },
+  };
+}
+
+function storeOf(
+  config: Config,
+  projection: Projection<unknown>,
+): Pick<RunnerOptions<unknown>, 'openStore' | 'directories' | 'limits'> {
+  if (projection !== analytics) return { openStore: openRocksStore };
+  // Everything is there already: nothing to gather.
+  return {
+    openStore: analyticsStoreOpener(config),
+    directories: { ...systemDirectories, remove: analyticsStoreRemover(config) },
+    limits: { ...analyticsLimits(config), gatherMs: 0 },
   };
 }
 
@@ -101,13 +149,4 @@ export function interruption(): AbortSignal {
   const controller = new AbortController();
   process.once('SIGINT', () => controller.abort());
   return controller.signal;
-}
-
-/** A result for people or machines. */
-export function print(json: boolean, value: Readonly<Record<string, unknown>>, text: string): void {
-  process.stdout.write(
-    json
-      ? `${JSON.stringify(value, (_key, entry: unknown) => (typeof entry === 'bigint' ? entry.toString() : entry))}\n`
-      : `${text}\n`,
-  );
 }

@@ -1,35 +1,59 @@
-/** `reprise rebuild <name>`: deletes what is derived and derives it again, with progress. */
+/** `reprise rebuild <names>`: deletes what is derived and derives it again, with progress. */
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { randomBytes } from 'node:crypto';
 import type { Config } from '../common/config.ts';
-import { silentLogger } from '../common/logger.ts';
+import { NodeError } from '../common/errors.ts';
 import { openLog } from '../log/openLog.ts';
-import { NO_L1_SOURCE } from '../producers/l1Source.ts';
 import { enabledProjections } from '../projections/index.ts';
 import { rebuildProjection } from '../projections/rebuild.ts';
-import { openRocksStore } from '../store/keyValueStore.rocks.ts';
-import { Chain } from '../workers/chain.ts';
-import { chainSettings, chainStorePath } from '../workers/chainSettings.ts';
-import { createRecovery } from '../workers/recovery.ts';
+import { chainStorePath } from '../workers/chainSettings.ts';
 import { type GlobalOptions, configure } from './configuration.ts';
-import { interruption, openChain, print, progressOf, projectionOf, runnerOptions } from './offline.ts';
-import { nodeVersion } from './version.ts';
+import { fillChainStore } from './fillChainStore.ts';
+import {
+  interruption,
+  openChain,
+  openStoppedStore,
+  print,
+  progressOf,
+  projectionOf,
+  requireEntries,
+  runnerOptions,
+} from './offline.ts';
 
-export async function rebuild(options: GlobalOptions & { readonly json: boolean }, name: string): Promise<number> {
+/** @param chosen `state`, projections, or `all` */
+export async function rebuild(
+  options: GlobalOptions & { readonly json: boolean },
+  chosen: readonly string[],
+): Promise<number> {
   const { config } = configure(options);
   const signal = interruption();
-  const names = name === 'all' ? ['state', ...enabledProjections(config).map((projection) => projection.name)] : [name];
-  for (const each of names) if (each !== 'state') projectionOf(each);
+  const names = namesOf(config, chosen);
   for (const each of names) {
-    if (signal.aborted) return 1;
     const height =
       each === 'state'
         ? await rebuildState(config, options.json, signal)
         : await rebuildOne(config, each, options.json, signal);
+    if (signal.aborted)
+      throw new NodeError(
+        'retryable',
+        `interrupted: ${each} is rebuilt in part, up to block ${height}; the next start goes on with it`,
+        {
+          code: 'INTERRUPTED',
+        },
+      );
     print(options.json, { rebuilt: each, height }, `${each} rebuilt up to block ${height}`);
   }
-  return signal.aborted ? 1 : 0;
+  return 0;
+}
+
+/** The state before what is built from it. @throws NodeError PROJECTION_UNKNOWN */
+function namesOf(config: Config, chosen: readonly string[]): string[] {
+  const wanted = new Set(chosen);
+  const known = ['state', ...enabledProjections(config).map(({ name }) => name)];
+  if (wanted.has('all')) return known;
+  for (const name of wanted) if (name !== 'state') projectionOf(name);
+  return [...known.filter((name) => wanted.has(name)), ...[...wanted].filter((name) => !known.includes(name))];
 }
 
 async function rebuildOne(config: Config, name: string, json: boolean, signal: AbortSignal): Promise<number> {
@@ -44,51 +68,18 @@ async function rebuildOne(config: Config, name: string, json: boolean, signal: A
   }
 }
 
-/** State and journal: executes the whole log again, without leading. */
+/** State and journal: executes the whole log again, without leading. Nothing is deleted while the node runs or the log is empty. */
 async function rebuildState(config: Config, json: boolean, signal: AbortSignal): Promise<number> {
-  const log = await openLog(config);
-  const end = await log.end();
-  await rm(dirname(chainStorePath(config)), { recursive: true, force: true });
+  const log = await openLog(config, { readOnly: true });
+  const path = chainStorePath(config);
   const progress = progressOf('rebuilding state', 'entries', json);
-  const recovery = createRecovery({ workerCount: 2 });
-  const done = Promise.withResolvers<void>();
-  const chain = await Chain.open(
-    {
-      ...chainSettings(config, { nodeId: new Uint8Array(16), bootId: new Uint8Array(randomBytes(16)), nodeVersion }),
-      mayLead: false,
-    },
-    {
-      log,
-      store: await openRocksStore(chainStorePath(config)),
-      l1Source: NO_L1_SOURCE,
-      genesis: undefined,
-      recoverSenders: async (raws) =>
-        (await Promise.all(raws.map((raw) => recovery.recover(raw)))).map(({ sender }) => sender),
-      logger: silentLogger,
-      events: {
-        accepted: () => undefined,
-        genesis: () => undefined,
-        settlement: () => undefined,
-        batchSent: () => undefined,
-        opened: () => undefined,
-        entryRead: ({ position }) => progress.update(position + 1, end),
-        executed: () => undefined,
-        claim: () => undefined,
-        append: () => undefined,
-        leading: () => undefined,
-        caughtUp: () => done.resolve(),
-        fatal: (error) => done.reject(error),
-      },
-    },
-  );
-  signal.addEventListener('abort', () => done.resolve(), { once: true });
   try {
-    chain.start();
-    await done.promise;
-    return chain.status().height;
+    await requireEntries(log);
+    if (existsSync(path)) await (await openStoppedStore(path)).close();
+    await rm(dirname(path), { recursive: true, force: true });
+    return await fillChainStore({ config, log, path, signal, progress: (done, end) => progress.update(done, end) });
   } finally {
     progress.stop();
-    await chain.stop(0);
-    await recovery.close();
+    await log.close();
   }
 }

@@ -3,23 +3,29 @@ import { existsSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../common/config.ts';
 import { NodeError } from '../common/errors.ts';
-import { projections } from '../projections/index.ts';
+import { optionalProjections, projections } from '../projections/index.ts';
 import { openRocksStore } from '../store/keyValueStore.rocks.ts';
 import { chainStorePath } from '../workers/chainSettings.ts';
 import { type GlobalOptions, configure } from './configuration.ts';
-import { DEVELOPMENT_DATA, PROFILES } from './profiles.ts';
+import { DEVELOPMENT_DATA, type ProfileName, developmentDataOf } from './profiles.ts';
 import { print } from './offline.ts';
 
 /** What nodes keep in a data folder. */
 const NODE_DATA: readonly string[] = [
   ...['node-id', 'chainStore', 'log', 'developmentL1', 'l1', 'crashes', 'blockDumps'],
-  ...projections.map(({ name }) => name),
+  ...[...projections, ...optionalProjections].map(({ name }) => name),
 ];
 
+type RunsIn = Pick<Config, 'nodeRole' | 'generalRocksDbPath'>;
+const SHARED_SETTINGS = ['development', 'development-external'] as const satisfies ProfileName[];
+
 export async function reset(options: GlobalOptions & { readonly json: boolean }): Promise<number> {
-  const configs = Object.keys(PROFILES).map((profile) => configure({ ...options, profile }).config);
-  for (const config of configs) await assertNotRunning(config);
-  const folders = [...new Set(configs.map(({ generalRocksDbPath }) => generalRocksDbPath))];
+  const nodes: RunsIn[] = SHARED_SETTINGS.map((profile) => configure({ ...options, profile }).config);
+  // Its settings exclude some that the others may be given; where it lies follows from them.
+  if (nodes.some(({ generalRocksDbPath }) => generalRocksDbPath === developmentDataOf('development-external')))
+    nodes.push({ nodeRole: 'external', generalRocksDbPath: developmentDataOf('development-external-tcp') });
+  for (const node of nodes) await assertNotRunning(node);
+  const folders = [...new Set(nodes.map(({ generalRocksDbPath }) => generalRocksDbPath))];
   const deleted = folders.filter(deleteData);
   print(
     options.json,
@@ -45,7 +51,7 @@ function deleteData(folder: string): boolean {
 }
 
 /** The lock of the chain store says whether a node runs. */
-async function assertNotRunning(config: Config): Promise<void> {
+async function assertNotRunning(config: RunsIn): Promise<void> {
   const path = chainStorePath(config);
   if (!existsSync(path)) return;
   try {

@@ -4,6 +4,7 @@ import { fromHex } from '../common/bytes.ts';
 import { systemClock } from '../common/clock.ts';
 import type { Config } from '../common/config.ts';
 import { describeConfig } from '../common/config.ts';
+import { NodeError } from '../common/errors.ts';
 import { Shutdown, crashDumper } from '../common/shutdown.ts';
 import type { Logger } from '../common/logger.ts';
 import { developmentL1Url, startDevelopmentL1 } from '../l1/developmentL1.ts';
@@ -11,13 +12,29 @@ import { type RunningNode, startNode } from '../node.ts';
 import { configuredChainId } from '../workers/chainSettings.ts';
 import { banner } from './banner.ts';
 import { type GlobalOptions, configure, loggerOf } from './configuration.ts';
-import type { ProfileName } from './profiles.ts';
+import { type ProfileName, developmentDataOf } from './profiles.ts';
 import { nodeVersion } from './version.ts';
 
 /** In the data folder of the main node. */
 const L1_FOLDER = 'l1';
 
-export async function start(options: GlobalOptions): Promise<number> {
+export interface StartOptions extends GlobalOptions {
+  /** `--tcp`: the development node beside the main node is fed over TCP. */
+  readonly isFedOverTcp: boolean;
+}
+
+export async function start({ isFedOverTcp, ...options }: StartOptions): Promise<number> {
+  if (isFedOverTcp && options.profile !== 'development-external')
+    throw new NodeError(
+      'fatal',
+      '--tcp belongs to `npm run start:external -- --tcp`; any other node is told with sequencer_block_replay_download_address',
+      { code: 'CONFIG_INVALID' },
+    );
+  if (isFedOverTcp) return run({ ...options, profile: 'development-external-tcp' });
+  return run(options);
+}
+
+async function run(options: GlobalOptions): Promise<number> {
   const startedAt = performance.now();
   const { config: configured, warnings, profile } = configure(options);
   const logger = loggerOf(
@@ -65,8 +82,10 @@ async function withDevelopmentL1(
   { logger, shutdown }: { readonly logger: Logger; readonly shutdown: Shutdown },
 ): Promise<Config> {
   if (profile === undefined || config.generalL1RpcUrl !== undefined) return config;
-  if (profile === 'development-external') {
-    const url = developmentL1Url(join(dirname(config.eventLogPath), L1_FOLDER));
+  if (profile !== 'development') {
+    const mainData =
+      profile === 'development-external' ? dirname(config.eventLogPath) : developmentDataOf('development');
+    const url = developmentL1Url(join(mainData, L1_FOLDER));
     return url === undefined ? config : { ...config, generalL1RpcUrl: url };
   }
   const l1 = await startDevelopmentL1({

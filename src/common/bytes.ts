@@ -18,7 +18,7 @@ export function asBuffer(bytes: Bytes): Buffer {
 
 /** `0x…` lower-case hex. */
 export function toHex(bytes: Bytes): `0x${string}` {
-  return `0x${asBuffer(bytes).toString('hex')}`;
+  return `0x${bytes.toHex()}`;
 }
 
 /** Parses `0x…` or bare hex of even length. Throws a RangeError on anything else. */

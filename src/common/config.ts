@@ -516,8 +516,9 @@ function portProblems(config: Config): string[] {
   const listeners: (readonly [name: string, address: SocketAddress])[] = [
     ['general_prometheus_port', { host: '0.0.0.0', port: config.generalPrometheusPort }],
     ['status_server_address', config.statusServerAddress],
-    ['sequencer_block_replay_server_address', config.sequencerBlockReplayServerAddress],
   ];
+  const replay = config.sequencerBlockReplayServerAddress;
+  if (replay !== undefined) listeners.push(['sequencer_block_replay_server_address', replay]);
   if (config.rpcEnabled) listeners.push(['rpc_address', config.rpcAddress]);
   if (config.proverApiEnabled) listeners.push(['prover_api_address', config.proverApiAddress]);
   const problems: string[] = [];

@@ -208,10 +208,15 @@ export const OPTIONS = {
   // sequencer_*
   sequencer_block_replay_download_address: optional(
     t.socket,
-    'replay server of another node; set: external node fed over TCP with its own embedded log',
-    { role: 'external', effect: 'later' },
+    'replay server of another node; set: external node fed over TCP, which keeps a log of its own',
+    external,
   ),
-  sequencer_block_replay_server_address: option(t.socket, anyHost(3053), 'serves accepted blocks over TCP', later),
+  sequencer_block_replay_server_address: option(
+    t.optional(t.socket),
+    anyHost(3053),
+    'serves accepted blocks over TCP, without authentication; empty: not served',
+  ),
+  sequencer_block_replay_max_clients: option(t.integer({ min: 1, max: 10_000 }), 64, 'nodes that are served at once'),
   sequencer_block_time: option(
     t.duration({ minMs: 1, maxMs: 86_400_000 }),
     100,
@@ -256,7 +261,7 @@ export const OPTIONS = {
 
   // rpc_*
   rpc_enabled: option(t.boolean, true, 'serve JSON-RPC'),
-  rpc_address: option(t.socket, anyHost(3050), 'JSON-RPC over HTTP'),
+  rpc_address: option(t.socket, anyHost(3050), 'JSON-RPC over HTTP and WebSocket'),
   rpc_eth_call_gas: option(t.u64, 10_000_000n, 'gas of an eth_call that names none'),
   rpc_max_connections: option(positive, 1_000, 'open connections'),
   rpc_max_request_size: option(
@@ -271,16 +276,23 @@ export const OPTIONS = {
   ),
   rpc_max_blocks_per_filter: option(positive, 100_000, 'largest `toBlock - fromBlock` of a log query'),
   rpc_max_logs_per_response: option(positive, 20_000, 'most logs of one answer; more is an error'),
-  rpc_stale_filter_ttl: option(t.duration({ minMs: 1 }), 900_000, 'a filter not polled this long is removed', later),
+  rpc_stale_filter_ttl: option(t.duration({ minMs: 1 }), 900_000, 'a filter not polled this long is removed'),
+  rpc_max_filters: option(positive, 10_000, 'installed filters, all clients together'),
   rpc_namespaces: option(
     t.list(t.oneOf('eth', 'net', 'web3', 'zks', 'ots', 'debug', 'txpool', 'reprise')),
-    ['eth', 'net', 'web3', 'zks', 'ots', 'debug', 'txpool'],
+    ['eth', 'net', 'web3', 'zks', 'ots', 'debug', 'txpool', 'reprise'],
     'served; methods of others answer -32601',
   ),
   rpc_max_batch_entries: option(positive, 500, 'calls in one batch request; over it -32010'),
   rpc_call_timeout: option(t.duration({ minMs: 1 }), 10_000, 'limit of a call, an estimate, a trace'),
-  rpc_max_trace_concurrency: option(positive, 8, 'traces at once; more wait, then -32009', later),
-  rpc_ws_ping_interval: option(t.duration({ minMs: 1 }), 30_000, 'two missed pongs close a WebSocket', later),
+  rpc_max_trace_concurrency: option(positive, 8, 'traces at once; four times as many wait, more are answered -32009'),
+  rpc_ws_ping_interval: option(t.duration({ minMs: 1 }), 30_000, 'two missed pongs close a WebSocket'),
+  rpc_ws_max_subscriptions: option(positive, 1_024, 'of one WebSocket; over it -32006'),
+  rpc_ws_max_unread: option(
+    t.size({ minBytes: 64 * 1024 }),
+    16 * MIB,
+    'sent to a WebSocket and not read yet; announcements wait, and a client that stays behind is disconnected',
+  ),
   rpc_send_raw_transaction_sync_timeout: option(
     t.duration({ minMs: 1 }),
     2_000,
@@ -377,13 +389,15 @@ export const OPTIONS = {
   }),
 
   // analytics_*, clickhouse_*
-  analytics_enabled: option(t.boolean, true, 'fill ClickHouse', later),
-  clickhouse_url: optional(http, 'a server; none: the embedded engine', later),
-  clickhouse_database: optional(t.name, 'created if missing', { ...later, defaultText: '`zkos_<chain id>`' }),
-  clickhouse_username: option(t.string, 'default', 'user that writes', later),
-  clickhouse_password: optional(t.secret, 'its password', later),
-  clickhouse_batch_rows: option(positive, 10_000, 'rows of one insert', later),
-  clickhouse_flush_interval: option(t.duration({ minMs: 1 }), 1_000, 'longest wait of a row', later),
+  analytics_enabled: option(t.boolean, true, 'fill ClickHouse; nothing in the node waits for it'),
+  clickhouse_url: optional(http, 'a server; none: the embedded engine (npm package chdb) in a child process'),
+  clickhouse_database: optional(t.name, 'created if missing, and dropped by a rebuild: it belongs to the node', {
+    defaultText: '`zkos_<chain id>`',
+  }),
+  clickhouse_username: option(t.string, 'default', 'user that writes'),
+  clickhouse_password: optional(t.secret, 'its password'),
+  clickhouse_batch_rows: option(positive, 10_000, 'a run of blocks is inserted when it holds so many rows'),
+  clickhouse_flush_interval: option(t.duration({ minMs: 1 }), 1_000, 'or when its first row has waited so long'),
 
   // status_server_*, log_*
   status_server_address: option(t.socket, anyHost(3071), '/health, /ready and /status'),

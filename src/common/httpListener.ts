@@ -1,11 +1,11 @@
-/** Binding and closing of the small HTTP servers (metrics, status). */
+/** Binding and closing of the small servers (metrics, status, replay). */
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server as NetServer } from 'node:net';
 import { NodeError, errorText } from './errors.ts';
 
 /** Resolves once bound. Throws NodeError LISTEN_FAILED that names the server and says what to do. */
 export async function listen(
-  server: Server,
+  server: NetServer,
   { name, host, port }: { readonly name: string; readonly host: string; readonly port: number },
 ): Promise<AddressInfo> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -124,11 +124,25 @@ export const METRICS = {
     rebuildProgress: gauge('projection_rebuild_progress', 'Share of a rebuild that is done, 0 to 1', ['projection']),
     duplicates: counter('projection_duplicates_total', 'Redelivered entries skipped', ['projection']),
   },
+  clickhouse: {
+    insertedRows: counter('clickhouse_inserted_rows_total', 'Rows inserted, repetitions included', ['table']),
+    insertSeconds: histogram('clickhouse_insert_seconds', 'One insert', APPEND_SECONDS, ['table']),
+    insertErrors: counter('clickhouse_insert_errors_total', 'Problems with ClickHouse by code', ['kind']),
+    lastBlock: gauge('clickhouse_last_block', 'Last block that is there with all its rows'),
+  },
   kafka: {
     fetchLatencySeconds: histogram('kafka_fetch_latency_seconds', 'One fetch', APPEND_SECONDS),
     records: counter('kafka_records_total', 'Records fetched'),
     bytes: counter('kafka_bytes_total', 'Bytes fetched'),
     brokerUp: gauge('kafka_broker_up', '1: the broker answers', ['broker']),
+  },
+  replay: {
+    clients: gauge('replay_server_clients', 'Nodes that are served over TCP'),
+    sent: counter('replay_server_blocks_total', 'Blocks sent to them'),
+    refused: counter('replay_server_refused_total', 'Connections above the limit'),
+    connected: gauge('replay_client_connected', '1: the replay server that feeds this node is connected'),
+    connections: gauge('replay_client_connections', 'Connections to it since the start'),
+    received: gauge('replay_client_blocks', 'Blocks received from it since the start'),
   },
   freshness: {
     submitToBlockSeconds: histogram(
@@ -144,6 +158,11 @@ export const METRICS = {
     acceptedToRpcSeconds: histogram(
       'accepted_to_rpc_seconds',
       'From accepted to readable as latest on this node',
+      FRESHNESS_SECONDS,
+    ),
+    acceptedToAnalyticsSeconds: histogram(
+      'accepted_to_analytics_seconds',
+      'From accepted to rows in ClickHouse, per block',
       FRESHNESS_SECONDS,
     ),
     submitToReceiptSeconds: histogram(
@@ -219,6 +238,8 @@ export const METRICS = {
     batchSize: histogram('rpc_batch_size', 'Calls of a batch', COUNTS),
     rejected: counter('rpc_rejected_total', 'Requests refused before they were read', ['reason']),
     evmSeconds: histogram('rpc_evm_seconds', 'Simulated execution', RPC_SECONDS, ['kind']),
+    traces: counter('rpc_traces_total', 'Traces by tracer and by how they ended', ['tracer', 'outcome']),
+    tracesRunning: gauge('rpc_traces_running', 'Traces being executed'),
     estimateIterations: histogram('rpc_estimate_iterations', 'Executions of one estimate', COUNTS),
   },
 };

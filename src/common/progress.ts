@@ -1,4 +1,7 @@
-/** Progress of long work with rate and time left: a bar on a terminal, plain lines elsewhere, JSON lines for machines. */
+/**
+ * Progress of work over two seconds with rate and time left: a bar on a terminal, plain lines elsewhere, JSON lines for
+ * machines.
+ */
 import { SingleBar } from 'cli-progress';
 import { systemClock } from './clock.ts';
 import type { Clock } from './clock.ts';
@@ -75,6 +78,36 @@ export class RateMeter {
   }
 }
 
+const CORRECTION_MS = 5_000;
+
+/**
+ * Seconds left that count down by themselves and move towards each new estimate over a few seconds, so that a step of the
+ * rate does not make them jump.
+ */
+export class TimeLeft {
+  readonly #clock: Clock;
+  #shown: { readonly at: number; readonly seconds: number } | undefined;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
+
+  /** @param estimate what the rate says now; undefined: it says nothing */
+  update(estimate: number | undefined): number | undefined {
+    const at = this.#clock.now();
+    const before = this.#shown;
+    if (estimate === undefined || estimate === 0 || before === undefined) {
+      this.#shown = estimate === undefined ? undefined : { at, seconds: estimate };
+      return estimate;
+    }
+    const passedMs = at - before.at;
+    const expected = Math.max(0, before.seconds - passedMs / 1_000);
+    const seconds = expected + (estimate - expected) * (1 - Math.exp(-passedMs / CORRECTION_MS));
+    this.#shown = { at, seconds };
+    return seconds;
+  }
+}
+
 export interface ProgressOutput {
   readonly isTTY?: boolean;
   write(text: string): unknown;
@@ -91,6 +124,8 @@ export interface ProgressOptions {
 }
 
 const LINE_EVERY_MS = 5_000;
+/** What is over sooner shows nothing. */
+const SHOWN_AFTER_MS = 2_000;
 
 export interface Progress {
   update(done: number, total: number | undefined): void;
@@ -101,24 +136,26 @@ export interface Progress {
 export function createProgress(options: ProgressOptions): Progress {
   const { label, unit, output, format, clock = systemClock } = options;
   const meter = new RateMeter(clock);
+  const timeLeft = new TimeLeft(clock);
+  let left: number | undefined;
   const startedAt = clock.now();
   let done = 0;
   let total: number | undefined;
   let shownAt: number | undefined;
   let isStopped = false;
 
-  const sample = (): ProgressSample => {
-    const ratePerSecond = Math.max(0, meter.perSecond);
-    const secondsLeft =
-      total === undefined
-        ? undefined
-        : done >= total
-          ? 0
-          : ratePerSecond > 0
-            ? (total - done) / ratePerSecond
-            : undefined;
-    return { done, total, ratePerSecond, secondsLeft };
+  const estimate = (): number | undefined => {
+    if (total === undefined) return undefined;
+    if (done >= total) return 0;
+    const perSecond = meter.perSecond;
+    return perSecond > 0 ? (total - done) / perSecond : undefined;
   };
+  const sample = (): ProgressSample => ({
+    done,
+    total,
+    ratePerSecond: Math.max(0, meter.perSecond),
+    secondsLeft: left,
+  });
   const bar =
     format === 'human' && output.isTTY === true
       ? new SingleBar({
@@ -148,6 +185,8 @@ export function createProgress(options: ProgressOptions): Progress {
       done = newDone;
       total = newTotal;
       meter.add(done);
+      left = timeLeft.update(estimate());
+      if (clock.now() - startedAt < SHOWN_AFTER_MS) return;
       if (bar !== undefined) {
         const payload = { text: progressText(unit, sample()) };
         if (!bar.isActive) bar.start(total ?? 0, done, payload);
@@ -161,7 +200,7 @@ export function createProgress(options: ProgressOptions): Progress {
       if (isStopped) return;
       isStopped = true;
       if (bar !== undefined) bar.stop();
-      else print(true);
+      else if (shownAt !== undefined) print(true);
     },
   };
 }

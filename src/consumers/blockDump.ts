@@ -3,8 +3,10 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { type Bytes, fromHex, toHex } from '../common/bytes.ts';
 import { NodeError } from '../common/errors.ts';
+import { JsonReader } from '../common/jsonReader.ts';
 import type { BlockOutput } from '../protocol/blockOutput.ts';
 import type { BlockContext, BlockRecord } from '../protocol/replayRecord.ts';
+import { blockContextFromJson, blockContextToJson } from './blockContextJson.ts';
 
 const KEPT_DUMPS = 20;
 
@@ -47,7 +49,9 @@ export function writeBlockDump(folder: string, error: unknown, nodeVersion: stri
 /** @throws NodeError DUMP_UNREADABLE */
 export function readBlockDump(path: string): BlockDump {
   try {
-    return dumpFromJson(JSON.parse(readFileSync(path, 'utf8')) as DumpJson);
+    const text = readFileSync(path, 'utf8');
+    const context = blockContextFromJson(JsonReader.parse(text, path).field('ctx'));
+    return dumpFromJson(JSON.parse(text) as DumpJson, context);
   } catch (error) {
     throw new NodeError(
       'fatal',
@@ -59,7 +63,7 @@ export function readBlockDump(path: string): BlockDump {
 }
 
 interface DumpJson {
-  readonly ctx: Record<string, string | number | readonly string[]>;
+  readonly ctx: ReturnType<typeof blockContextToJson>;
   readonly txs: readonly string[];
   readonly error: string;
   readonly code: string;
@@ -75,20 +79,7 @@ interface DumpJson {
 function dumpToJson(dump: BlockDump): DumpJson {
   const { context, record, output } = dump;
   return {
-    ctx: {
-      chain_id: context.chainId.toString(),
-      block_number: context.blockNumber.toString(),
-      block_hashes: context.blockHashes.map(toHex),
-      timestamp: context.timestamp.toString(),
-      eip1559_basefee: context.eip1559BaseFee.toString(),
-      pubdata_price: context.pubdataPrice.toString(),
-      native_price: context.nativePrice.toString(),
-      coinbase: toHex(context.coinbase),
-      gas_limit: context.gasLimit.toString(),
-      pubdata_limit: context.pubdataLimit.toString(),
-      mix_hash: context.mixHash.toString(),
-      execution_version: context.executionVersion,
-    },
+    ctx: blockContextToJson(context),
     txs: dump.transactions.map(toHex),
     error: dump.error,
     code: dump.code,
@@ -107,28 +98,7 @@ function dumpToJson(dump: BlockDump): DumpJson {
   };
 }
 
-function dumpFromJson(json: DumpJson): BlockDump {
-  const text = (name: string): string => {
-    const value = json.ctx[name];
-    if (typeof value !== 'string') throw new RangeError(`ctx.${name} is missing`);
-    return value;
-  };
-  const hashes = json.ctx['block_hashes'];
-  if (!Array.isArray(hashes) || hashes.length !== 256) throw new RangeError('ctx.block_hashes must hold 256 hashes');
-  const context: BlockContext = {
-    chainId: BigInt(text('chain_id')),
-    blockNumber: BigInt(text('block_number')),
-    blockHashes: hashes.map((hash) => fromHex(String(hash))),
-    timestamp: BigInt(text('timestamp')),
-    eip1559BaseFee: BigInt(text('eip1559_basefee')),
-    pubdataPrice: BigInt(text('pubdata_price')),
-    nativePrice: BigInt(text('native_price')),
-    coinbase: fromHex(text('coinbase')),
-    gasLimit: BigInt(text('gas_limit')),
-    pubdataLimit: BigInt(text('pubdata_limit')),
-    mixHash: BigInt(text('mix_hash')),
-    executionVersion: Number(json.ctx['execution_version']),
-  };
+function dumpFromJson(json: DumpJson, context: BlockContext): BlockDump {
   const transactions = json.txs.map(fromHex);
   const { startingL1PriorityId, previousBlockTimestamp, expectedOutputHash } = json;
   const { blockHashes: _ring, ...recordContext } = context;

@@ -2,17 +2,12 @@
  * Everything that makes a block canonical, in one thread and in order: follow the log, fold, execute (or reuse what this
  * process built), write the chain store once, publish (design.md 5 step 4). Nothing is published that was not read back.
  */
-import { type Bytes, equalBytes, toHex } from '../common/bytes.ts';
+import { type Bytes, toHex } from '../common/bytes.ts';
+import type { Clock } from '../common/clock.ts';
 import { NodeError, assert } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
-import {
-  AcceptedHashes,
-  type ChainFold,
-  EMPTY_FOLD,
-  type FoldResult,
-  type Software,
-  foldChain,
-} from '../log/chainFold.ts';
+import { checkPublished, checkSealed } from '../log/assertions.ts';
+import { AcceptedHashes, type ChainFold, EMPTY_FOLD, type FoldResult, type Software } from '../log/chainFold.ts';
 import {
   type BlockEntry,
   type Entry,
@@ -20,18 +15,12 @@ import {
   type SettlementEntry,
   isSettlementEntry,
 } from '../log/entry.ts';
-import { decodeEntry, encodeEntry, entryHash } from '../log/entryCodec.ts';
+import { decodeEntry, entryHash } from '../log/entryCodec.ts';
 import { type CaughtUp, type EventLog, type LogEntry, isCaughtUp } from '../log/eventLog.ts';
+import { foldEntry } from '../log/foldEntry.ts';
 import type { LeadershipManager } from '../log/leadership.ts';
 import { checkLogIdentity, decodeCheckpoint, encodeCheckpoint } from '../log/logIdentity.ts';
-import {
-  EMPTY_SETTLEMENT,
-  type SettlementFold,
-  type SettlementResult,
-  checkSettlement,
-  foldSettlement,
-  lastBlockOf,
-} from '../log/settlementFold.ts';
+import { EMPTY_SETTLEMENT, type SettlementFold, checkSettlement, lastBlockOf } from '../log/settlementFold.ts';
 import { changedRows, restoreSettlement } from '../log/settlementRows.ts';
 import type { BlockOutput } from '../protocol/blockOutput.ts';
 import { decodeTransaction } from '../protocol/transactionCodec.ts';
@@ -41,10 +30,11 @@ import type { CanonicalBlock, SettlementEvent } from '../store/journal.ts';
 import { type StateCache, type StateLayer, stateLayer } from '../store/stateCache.ts';
 import { ReplayErrorCode } from './errors.ts';
 import { genesisContent } from './genesisBlock.ts';
+import { offerGenesis } from './genesisOffer.ts';
 import { replayBlock, unreadableTransaction } from './replayBlock.ts';
 
 export interface PipelineMetrics {
-  entryRead(position: number, result: FoldResult, entry: Entry | undefined, sizeBytes: number): void;
+  entryRead(logEntry: LogEntry, result: FoldResult, entry: Entry | undefined): void;
   executed(source: 'reused' | 'executed', seconds: number): void;
 }
 
@@ -58,14 +48,17 @@ export interface ExecutedBlock {
 export interface ReplayPipelineOptions<Built extends ExecutedBlock> {
   readonly log: EventLog;
   readonly software: Software;
+  /** Of this software, unless a simulation has another age of it. */
+  readonly decode?: typeof decodeEntry | undefined;
   readonly chainId: bigint;
   readonly store: ChainStore;
   readonly cache: StateCache;
-  readonly leadership: LeadershipManager<Built>;
+  /** A block without a payload is executed when it is read back. */
+  readonly leadership: LeadershipManager<Built | undefined>;
   /** Senders of signed transactions, in order. Throws when a signature is not valid. */
   readonly recoverSenders: (raws: readonly Bytes[]) => Promise<readonly Bytes[]>;
-  /** Main node: the Genesis to append when the log holds none. External node: undefined. */
-  readonly genesis: (() => GenesisEntry | Promise<GenesisEntry>) | undefined;
+  /** Who writes this log: the Genesis to append when it holds none. Who only follows: undefined. */
+  readonly genesis: ((signal: AbortSignal) => GenesisEntry | Promise<GenesisEntry>) | undefined;
   /** Before a block that this process did not build is executed. Throws what stops the node. */
   readonly checkBlock?:
     ((transactions: readonly SenderedTransaction[], signal: AbortSignal) => Promise<void>) | undefined;
@@ -82,6 +75,7 @@ export interface ReplayPipelineOptions<Built extends ExecutedBlock> {
   /** At start, from the checkpoint. */
   readonly onSettlementRestored: (state: SettlementFold) => void;
   readonly onCaughtUp: (fold: ChainFold) => void;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: PipelineMetrics;
 }
@@ -104,7 +98,8 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
   #settlement: SettlementFold = EMPTY_SETTLEMENT;
   #position = -1;
   readonly #acceptedHashes = new AcceptedHashes();
-  #isGenesisAppended = false;
+  /** Aborted when the log has a Genesis. */
+  #offer: AbortController | undefined;
   #signal: AbortSignal | undefined;
 
   constructor(options: ReplayPipelineOptions<Built>) {
@@ -155,6 +150,11 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     }
     // Reading is one entry ahead: when this loop ends, that read has to end first.
     const reading = new AbortController();
+    let failure: { readonly error: unknown } | undefined;
+    const fail = (error: unknown): void => {
+      failure ??= { error };
+      reading.abort();
+    };
     const items = log.follow(this.#position + 1, AbortSignal.any([signal, reading.signal]))[Symbol.asyncIterator]();
     const readNext = (): Promise<IteratorResult<LogEntry | CaughtUp>> => {
       const next = items.next();
@@ -164,10 +164,13 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     try {
       for (let next = readNext(); ;) {
         const item = await next;
-        if (item.done === true) return;
+        if (item.done === true) {
+          if (failure !== undefined) throw failure.error;
+          return;
+        }
         if (isCaughtUp(item.value)) {
           next = readNext();
-          await this.#caughtUp(item.value.end);
+          this.#caughtUp(item.value.end, reading.signal, fail);
         } else {
           const prepared = this.#prepare(item.value);
           next = readNext();
@@ -181,15 +184,15 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
   }
 
   #prepare(logEntry: LogEntry): Prepared {
-    const entry = decodeEntry(logEntry.schema, logEntry.bytes);
+    const { decode = decodeEntry } = this.#options;
+    const entry = decode(logEntry.schema, logEntry.bytes);
     const prepared: Prepared = {
       logEntry,
       entry,
       hash: entryHash(logEntry.schema, logEntry.bytes),
       transactions: undefined,
     };
-    const ownClaim = this.#options.leadership.current()?.claim;
-    if (entry?.kind === 'Block' && (ownClaim === undefined || !equalBytes(ownClaim, entry.claim))) {
+    if (entry?.kind === 'Block' && this.#options.leadership.current()?.hasPayload(prepared.hash) !== true) {
       prepared.transactions = this.#senderedTransactions(entry);
       prepared.transactions.catch(() => undefined);
     }
@@ -201,13 +204,9 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     const { software, chainId, leadership, metrics, logger } = this.#options;
     assert(logEntry.position > this.#position, `entry ${logEntry.position} delivered after ${this.#position}`);
     const isCopy = this.#acceptedHashes.has(hash);
-    const onChain = foldChain(this.#fold, entry, software, chainId, isCopy);
-    const settled =
-      entry !== undefined && isSettlementEntry(entry)
-        ? foldSettlement(this.#settlement, entry, this.#fold, software)
-        : undefined;
-    const result = settled === undefined ? onChain : settlementVerdict(onChain, settled);
-    metrics.entryRead(logEntry.position, result, entry, logEntry.bytes.length);
+    const folds = { chain: this.#fold, settlement: this.#settlement };
+    const { result, settled } = foldEntry(folds, entry, software, { configuredChain: chainId, isDuplicate: isCopy });
+    metrics.entryRead(logEntry, result, entry);
     if (result.verdict === 'stop') throw this.#stopError(result, logEntry);
     this.#position = logEntry.position;
     if (result.verdict === 'rejected') {
@@ -235,6 +234,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
   async #applyGenesis(entry: GenesisEntry, logEntry: LogEntry, hash: Bytes): Promise<void> {
     const content = genesisContent(entry, logEntry);
     await this.#options.store.applyGenesis(content, this.#checkpoint(hash));
+    this.#offer?.abort();
     this.#options.onGenesis(logEntry.bytes);
     this.#options.logger.info(
       { position: logEntry.position, logId: toHex(entry.logId), chainId: entry.chainId },
@@ -259,6 +259,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
       senders: transactions.map(({ sender }) => sender),
     };
     cache.apply(built?.layer ?? stateLayer(height, output));
+    checkPublished(height, this.#fold);
     await store.applyBlock(block, this.#checkpoint(prepared.hash));
     onAccepted(block, transactions, built);
   }
@@ -272,6 +273,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     const { store, leadership, onSettlement } = this.#options;
     const before = this.#settlement;
     checkSettlement(after);
+    checkSealed(before, entry.kind, after);
     this.#settlement = after;
     leadership.onEntry(logEntry, hash, entry, result, this.#fold, after);
     const event = settlementEvent(entry, logEntry.position);
@@ -328,12 +330,13 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     }
   }
 
-  async #caughtUp(end: number): Promise<void> {
-    const { genesis, log, leadership, onCaughtUp } = this.#options;
+  #caughtUp(end: number, signal: AbortSignal, fail: (error: unknown) => void): void {
+    const { genesis, log, clock, logger, leadership, onCaughtUp } = this.#options;
     if (this.#fold.logId === undefined) {
-      if (genesis === undefined || this.#isGenesisAppended) return;
-      this.#isGenesisAppended = true;
-      await log.append([encodeEntry(await genesis())]);
+      if (genesis === undefined || this.#offer !== undefined) return;
+      this.#offer = new AbortController();
+      const stop = AbortSignal.any([signal, this.#offer.signal]);
+      offerGenesis({ log, genesis, clock, logger, signal: stop }).catch(fail);
       return;
     }
     leadership.onCaughtUp(this.#fold, end, this.#settlement);
@@ -368,13 +371,6 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
       },
     );
   }
-}
-
-/** The fold of settlement judges; the fold of blocks may know better why it is rejected. */
-function settlementVerdict({ state, rejectedClass: known }: FoldResult, settled: SettlementResult): FoldResult {
-  if (settled.verdict === 'accepted') return { verdict: 'accepted', state };
-  const rejectedClass = known ?? settled.rejectedClass;
-  return { verdict: 'rejected', state, ...(rejectedClass !== undefined && { rejectedClass }) };
 }
 
 /** Its numbers are small once it is accepted. */

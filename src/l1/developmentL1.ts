@@ -132,21 +132,27 @@ export async function startDevelopmentL1(options: {
       return { ...known, url: anvil.url, anvil };
     }
     const wallet = developmentWallet(anvil.url);
-    const { input } = loadDevelopmentGenesis();
-    const deployed = await deployDevelopmentL1(client, wallet, { chainId, genesisRoot: input.genesisRoot });
-    await deposit(client, wallet, {
-      bridgehub: deployed.bridgehub,
-      chainId,
-      to: RICH_L2_ACCOUNT,
-      value: RICH_ACCOUNT_WEI,
-      refundRecipient: RICH_L2_ACCOUNT,
-    });
+    const deployed = await beginDevelopmentChain(client, wallet, chainId);
     writeDeployment(file, { url: anvil.url, chainId, deployed });
     return { ...deployed, url: anvil.url, anvil };
   } catch (error) {
     await anvil.stop();
     throw error;
   }
+}
+
+/** The contracts, one chain of the development genesis, and the deposit of the rich account. */
+export async function beginDevelopmentChain(client: L1Client, wallet: L1Wallet, chainId: bigint): Promise<DeployedL1> {
+  const { input } = loadDevelopmentGenesis();
+  const deployed = await deployDevelopmentL1(client, wallet, { chainId, genesisRoot: input.genesisRoot });
+  await deposit(client, wallet, {
+    bridgehub: deployed.bridgehub,
+    chainId,
+    to: RICH_L2_ACCOUNT,
+    value: RICH_ACCOUNT_WEI,
+    refundRecipient: RICH_L2_ACCOUNT,
+  });
+  return deployed;
 }
 
 /** Bridgehub, its parts, and one chain (order: contracts 8). Every step is a transaction of the wallet. */

@@ -1,10 +1,12 @@
 /**
  * The log in one file on this machine (log-protocol 11): SQLite in WAL mode, one fsync per append. `append` returns, and
- * readers see its entries, only after the commit is on disk. One process writes; others may tail it read-only.
+ * readers see its entries, only after the commit is on disk. One process writes; others may tail it read-only. SQLite has no
+ * checksums of its own once pages have left the WAL, so each entry has one.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
 import { NodeError, assert, errorText } from '../common/errors.ts';
 import { Turns } from '../common/turns.ts';
 import type { EncodedEntry } from './entryCodec.ts';
@@ -29,7 +31,8 @@ export interface EmbeddedLogOptions {
 
 const FILE = 'log.sqlite';
 const LOCK_FILE = 'writer.lock';
-const FORMAT = 1;
+/** 1 had no checksums. */
+const FORMAT = 2;
 const PAGE_SIZE_BYTES = 64 * 1024;
 /** Small, so that moving pages from the WAL to the file never stalls an append for long. */
 const CHECKPOINT_PAGES = 64;
@@ -42,7 +45,7 @@ interface Statements {
   readonly end: StatementSync;
 }
 
-/** Throws a NodeError: LOG_LOCKED, LOG_MISSING (read-only), LOG_FORMAT, LOG_DISK_FULL, LOG_IO. */
+/** Throws a NodeError: LOG_LOCKED, LOG_MISSING (read-only), LOG_FORMAT, LOG_DAMAGED, LOG_DISK_FULL, LOG_IO. */
 export function openEmbeddedLog(options: EmbeddedLogOptions): EmbeddedEventLog {
   return new EmbeddedEventLog(options);
 }
@@ -60,6 +63,8 @@ export class EmbeddedEventLog implements EventLog {
   #failure: NodeError | undefined;
   /** Of the writer: it alone moves the end. */
   #end: number;
+  /** Which file was opened, whatever lies under its name later. */
+  readonly #openedFile: string;
 
   constructor(options: EmbeddedLogOptions) {
     this.#path = options.path;
@@ -77,11 +82,14 @@ export class EmbeddedEventLog implements EventLog {
       if (options.maxPages !== undefined) database.exec(`PRAGMA max_page_count=${options.maxPages}`);
       this.#statements = prepareStatements(database, this.#path, this.#isReadOnly);
       this.#end = this.#readEnd();
+      this.#openedFile = fileIdentity(file);
     } catch (error) {
       database?.close();
       this.#lock?.close();
       if (error instanceof NodeError) throw error;
-      throw this.#isReadOnly ? missingError(this.#path, error) : this.#ioError('open the log', error);
+      throw this.#isReadOnly && !existsSync(file)
+        ? missingError(this.#path, error)
+        : this.#ioError('open the log', error);
     }
   }
 
@@ -125,6 +133,7 @@ export class EmbeddedEventLog implements EventLog {
         caughtUpAt = next;
         yield { caughtUp: true, end: next };
       } else {
+        this.#checkFile();
         await this.#wakeup.wait(stop, this.#isReadOnly ? POLL_MS : undefined);
       }
     }
@@ -164,10 +173,13 @@ export class EmbeddedEventLog implements EventLog {
     let position = this.#end;
     try {
       this.#database.exec('BEGIN IMMEDIATE');
-      for (const { schema, key, bytes } of entries) insert.run(position++, schema, key, bytes);
+      for (const { schema, key, bytes } of entries)
+        insert.run(position, schema, key, bytes, checksum({ position: position++, schema, key, bytes }));
       this.#database.exec('COMMIT');
+      // Written to a file that nobody will ever find again is not written.
+      this.#checkFile();
     } catch (error) {
-      this.#failure = this.#ioError(`append at position ${this.#end}`, error);
+      this.#failure = error instanceof NodeError ? error : this.#ioError(`append at position ${this.#end}`, error);
       this.#wakeup.wake();
       throw this.#failure;
     }
@@ -186,16 +198,33 @@ export class EmbeddedEventLog implements EventLog {
       if (this.#isReadOnly && sqliteCode(error) === SQLITE_BUSY) return undefined;
       throw this.#ioError(`read the entry at position ${position}`, error);
     }
-    if (row === undefined) return undefined;
-    const { schema, key, bytes } = row;
-    if (typeof schema !== 'number' || typeof key !== 'string' || !(bytes instanceof Uint8Array)) {
-      throw new NodeError(
-        'fatal',
-        `the entry at position ${position} of the log at ${this.#path} is damaged: restore the file`,
-        { code: 'LOG_DAMAGED', position },
-      );
+    if (row === undefined) {
+      if (position < 0 || position >= this.#knownEnd()) return undefined;
+      // It may have come between the two looks.
+      row = this.#statements.at.get(position);
+      if (row === undefined) throw damagedError(this.#path, position, 'is missing');
     }
-    return { position, schema, key, bytes };
+    const { schema, key, bytes, crc } = row;
+    if (typeof schema !== 'number' || typeof key !== 'string' || !(bytes instanceof Uint8Array))
+      throw damagedError(this.#path, position, 'has fields of another type');
+    const entry: LogEntry = { position, schema, key, bytes };
+    if (checksum(entry) !== crc) throw damagedError(this.#path, position, 'does not match its checksum');
+    return entry;
+  }
+
+  #knownEnd(): number {
+    return this.#isReadOnly ? this.#readEnd() : this.#end;
+  }
+
+  /** Throws LOG_REPLACED when the file's name leads to another file than was opened, or to none. */
+  #checkFile(): void {
+    const file = join(this.#path, FILE);
+    if (fileIdentity(file) === this.#openedFile) return;
+    throw new NodeError(
+      'fatal',
+      `log truncated or replaced: ${file} is another file than was opened. Nothing was acknowledged since; put the file back, or start again to follow the new one`,
+      { code: 'LOG_REPLACED', path: this.#path },
+    );
   }
 
   #readEnd(): number {
@@ -205,6 +234,13 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   #ioError(what: string, cause: unknown): NodeError {
+    if (isDamage(cause))
+      return new NodeError(
+        'fatal',
+        `cannot ${what}: the file of the log at ${this.#path} is damaged (${errorText(cause)}). Nothing was changed; restore it from a copy`,
+        { code: 'LOG_DAMAGED', path: this.#path },
+        { cause },
+      );
     const isFull = sqliteCode(cause) === SQLITE_FULL;
     const message = isFull
       ? `cannot ${what}: the disk under ${this.#path} is full. Free space, then start again; nothing that was acknowledged is lost`
@@ -219,7 +255,32 @@ export class EmbeddedEventLog implements EventLog {
 }
 
 const SQLITE_BUSY = 5;
+const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
+const SQLITE_NOTADB = 26;
+
+function isDamage(error: unknown): boolean {
+  const code = sqliteCode(error);
+  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
+}
+
+function checksum({ position, schema, key, bytes }: LogEntry): number {
+  return crc32(bytes, crc32(`${position} ${schema} ${key}`));
+}
+
+/** Empty: there is none. */
+function fileIdentity(file: string): string {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat === undefined ? '' : `${stat.dev}:${stat.ino}`;
+}
+
+function damagedError(path: string, position: number, what: string): NodeError {
+  return new NodeError(
+    'fatal',
+    `the entry at position ${position} of the log at ${path} ${what}: the file is damaged. Nothing was changed; restore it from a copy`,
+    { code: 'LOG_DAMAGED', path, position },
+  );
+}
 
 /** Primary result code of SQLite behind an error. */
 function sqliteCode(error: unknown): number | undefined {
@@ -252,7 +313,7 @@ function prepareFile(database: DatabaseSync): void {
   if (userVersion(database) !== 0) return;
   database.exec(
     `BEGIN IMMEDIATE;
-     CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, schema INTEGER NOT NULL, key TEXT NOT NULL, bytes BLOB NOT NULL);
+     CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, schema INTEGER NOT NULL, key TEXT NOT NULL, bytes BLOB NOT NULL, crc INTEGER NOT NULL);
      PRAGMA user_version=${FORMAT};
      COMMIT`,
   );
@@ -270,8 +331,8 @@ function prepareStatements(database: DatabaseSync, path: string, isReadOnly: boo
   return {
     insert: isReadOnly
       ? undefined
-      : database.prepare('INSERT INTO entries (position, schema, key, bytes) VALUES (?, ?, ?, ?)'),
-    at: database.prepare('SELECT schema, key, bytes FROM entries WHERE position = ?'),
+      : database.prepare('INSERT INTO entries (position, schema, key, bytes, crc) VALUES (?, ?, ?, ?, ?)'),
+    at: database.prepare('SELECT schema, key, bytes, crc FROM entries WHERE position = ?'),
     end: database.prepare('SELECT max(position) AS last FROM entries'),
   };
 }

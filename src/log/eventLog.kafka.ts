@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import type { Admin, Consumer, EachBatchPayload, IHeaders, KafkaMessage, Producer as KafkaProducer } from 'kafkajs';
 import { type Bytes, asBuffer, equalBytes, u32be } from '../common/bytes.ts';
 import { NodeError, assert, errorText } from '../common/errors.ts';
+import { checkDelivered } from './assertions.ts';
 import { type EncodedEntry, entryHash } from './entryCodec.ts';
 import {
   type CaughtUp,
@@ -33,6 +34,8 @@ export interface KafkaLogOptions {
   readonly logger?: LogLogger;
   /** For metrics and the status line: what needs an operator's look while the log goes on. */
   readonly onAlarm?: (code: KafkaAlarm, facts: object) => void;
+  /** Between checks of the topic's settings; default 10 min. */
+  readonly verifySettingsMs?: number;
   /** For drills: every consumer that reads for `follow`, before it connects. */
   readonly onConsumer?: (consumer: Consumer) => void;
 }
@@ -99,7 +102,7 @@ export class KafkaEventLog implements EventLog {
   constructor(options: KafkaLogOptions) {
     this.#options = options;
     this.#logger = options.logger ?? SILENT_LOGGER;
-    this.#settingsTimer = setInterval(() => void this.#checkSettings(), VERIFY_SETTINGS_MS);
+    this.#settingsTimer = setInterval(() => void this.#checkSettings(), options.verifySettingsMs ?? VERIFY_SETTINGS_MS);
     this.#settingsTimer.unref();
   }
 
@@ -548,7 +551,7 @@ class KafkaReader {
       await this.#whenRoom(message, payload, isOld);
       if (isOld()) return;
       if (offset < this.#expected) continue;
-      assert(offset === this.#expected, `offset ${offset} was delivered where ${this.#expected} was expected (A9)`);
+      checkDelivered(offset, this.#expected);
       this.#deliver(toLogEntry(message));
       payload.resolveOffset(message.offset);
     }

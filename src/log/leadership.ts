@@ -6,7 +6,8 @@ import { type Bytes, bytesKey, equalBytes, toHex } from '../common/bytes.ts';
 import { type Clock, type RandomSource, randomFraction } from '../common/clock.ts';
 import { NodeError, assert, errorText } from '../common/errors.ts';
 import type { BlockRecord } from '../protocol/replayRecord.ts';
-import { type ChainFold, type FoldResult, type Software, foldChain } from './chainFold.ts';
+import { SentContents, checkFront, checkQueue, checkStep, slotOf } from './assertions.ts';
+import { type ChainFold, type FoldResult, type Software, foldChain, newestSchemaOf } from './chainFold.ts';
 import {
   type BlockEntry,
   type Entry,
@@ -25,6 +26,7 @@ import { EMPTY_SETTLEMENT, type SettlementFold, foldSettlement } from './settlem
 /** A block this process sent and has not read back yet. */
 export interface QueuedBlock<T> {
   readonly height: number;
+  readonly parent: Bytes;
   readonly entryHash: Bytes;
   readonly bytes: Bytes;
   readonly payload: T;
@@ -68,6 +70,7 @@ export type SettlementContent = SettlementEntry extends infer Each
 interface QueueItem<T> {
   readonly entryHash: Bytes;
   readonly encoded: EncodedEntry;
+  readonly slot: string;
   /** undefined: a settlement entry. */
   readonly block: QueuedBlock<T> | undefined;
   sentAtMs: number | undefined;
@@ -99,12 +102,15 @@ export class Leadership<T> {
   #settlement: SettlementFold;
   #queuedBlocks = 0;
   #queue: QueueItem<T>[] = [];
+  /** Since when the queue's front is that. */
+  #frontSinceMs = 0;
   /** So many at the queue's front were handed to the producer. */
   #sentCount = 0;
   #isSending = false;
   #isAlive = true;
   #cancelDeadline: (() => void) | undefined;
   #waiting = new Set<() => void>();
+  readonly #sent = new SentContents();
 
   constructor(fold: ChainFold, settlement: SettlementFold, producer: Producer, context: LeadershipContext) {
     assert(fold.claim !== undefined && fold.logId !== undefined, 'a leadership needs an accepted claim (A6)');
@@ -201,16 +207,14 @@ export class Leadership<T> {
     checkEntrySize(encoded);
     const queued: QueuedBlock<T> = {
       height,
+      parent: entry.parent,
       entryHash: entryHash(encoded.schema, encoded.bytes),
       bytes: encoded.bytes,
       payload: block.payload,
     };
-    // The overlay only moves up, so a slot never gets a second content (A5).
-    assert(state.height === height, `height ${height} is appended twice in one epoch (A5)`);
     this.#head = state;
     this.#queuedBlocks += 1;
-    this.#queue.push({ entryHash: queued.entryHash, encoded, block: queued, sentAtMs: undefined });
-    this.#send();
+    this.#enqueue({ entryHash: queued.entryHash, encoded, slot: slotOf(entry), block: queued, sentAtMs: undefined });
     return queued;
   }
 
@@ -245,14 +249,15 @@ export class Leadership<T> {
     checkEntrySize(encoded);
     const hash = entryHash(encoded.schema, encoded.bytes);
     this.#settlement = state;
-    this.#queue.push({ entryHash: hash, encoded, block: undefined, sentAtMs: undefined });
-    this.#send();
+    this.#enqueue({ entryHash: hash, encoded, slot: slotOf(entry), block: undefined, sentAtMs: undefined });
     return hash;
   }
 
   #envelope(): Envelope {
     const { nodeId, bootId } = this.#context;
-    return { schema: NEWEST_SCHEMA, logId: this.#logId, epoch: this.epoch, claim: this.claim, nodeId, bootId };
+    // Newer than the rules of the epoch allow, it would be rejected by everybody.
+    const schema = Math.min(NEWEST_SCHEMA, newestSchemaOf(this.#head.rules));
+    return { schema, logId: this.#logId, epoch: this.epoch, claim: this.claim, nodeId, bootId };
   }
 
   /** For the manager: an entry with this hash is in the queue. */
@@ -260,21 +265,22 @@ export class Leadership<T> {
     return this.#queue.some((item) => equalBytes(item.entryHash, hash));
   }
 
+  /** This process built the block of that entry: nothing of it has to be prepared when it is read back. */
+  hasPayload(hash: Bytes): boolean {
+    return this.#queue.some(({ entryHash: own, block }) => block?.payload !== undefined && equalBytes(own, hash));
+  }
+
   /** For the manager: takes the queue's front off if this accepted entry is it, byte for byte. */
   takeFront(hash: Bytes, foldAfter: ChainFold): { block: QueuedBlock<T> | undefined; seconds: number } | undefined {
     const [front] = this.#queue;
     if (front === undefined || !equalBytes(front.entryHash, hash)) return undefined;
+    const { block } = front;
+    if (block !== undefined) checkFront(block, this.#accepted);
     this.#queue.shift();
     this.#sentCount = Math.max(0, this.#sentCount - 1);
+    this.#frontSinceMs = this.#context.clock.now();
     this.#accepted = foldAfter;
-    const { block } = front;
-    if (block !== undefined) {
-      this.#queuedBlocks -= 1;
-      assert(
-        block.height === foldAfter.height,
-        `front of the queue is block ${block.height}, accepted was ${foldAfter.height} (A4)`,
-      );
-    }
+    if (block !== undefined) this.#queuedBlocks -= 1;
     this.#armDeadline();
     this.#wake();
     const now = this.#context.clock.now();
@@ -292,16 +298,25 @@ export class Leadership<T> {
     return { unaccepted, closed: this.#producer.close() };
   }
 
+  #enqueue(item: QueueItem<T>): void {
+    if (this.#queue.length === 0) this.#frontSinceMs = this.#context.clock.now();
+    this.#queue.push(item);
+    this.#send();
+    // While the request before it is not answered: an answer that never comes must not hold up the queue for ever.
+    if (this.#queue.length === 1) this.#armDeadline();
+  }
+
   /** One request at a time; then as many of those queued meanwhile as fit, at least one. */
   #send(): void {
     if (!this.#isAlive || this.#isSending || this.#sentCount >= this.#queue.length) return;
-    assert(this.#queuedBlocks <= this.#context.maxAheadBlocks, `${this.#queuedBlocks} blocks in the queue (A4)`);
+    checkQueue(this.#queuedBlocks, this.#context.maxAheadBlocks);
     const now = this.#context.clock.now();
     const entries: EncodedEntry[] = [];
     let sizeBytes = 0;
     for (const item of this.#queue.slice(this.#sentCount)) {
       sizeBytes += item.encoded.bytes.length;
       if (entries.length > 0 && sizeBytes > SEND_LIMIT_BYTES) break;
+      this.#sent.check(item.slot, item.encoded);
       entries.push(item.encoded);
       item.sentAtMs = now;
     }
@@ -319,14 +334,15 @@ export class Leadership<T> {
     );
   }
 
-  /** Of the queue's front, acknowledged or not. */
+  /** Of the queue's front, acknowledged or not, sent or waiting behind a request that is not answered. */
   #armDeadline(): void {
     this.#cancelDeadline?.();
     this.#cancelDeadline = undefined;
-    const sentAtMs = this.#queue[0]?.sentAtMs;
-    if (sentAtMs === undefined || !this.#isAlive) return;
+    const [front] = this.#queue;
+    if (front === undefined || !this.#isAlive) return;
     const { clock, deadlineMs, onExpired } = this.#context;
-    this.#cancelDeadline = clock.setTimer(sentAtMs + deadlineMs() - clock.now(), () => {
+    const sinceMs = front.sentAtMs ?? this.#frontSinceMs;
+    this.#cancelDeadline = clock.setTimer(sinceMs + deadlineMs() - clock.now(), () => {
       if (this.#isAlive) onExpired();
     });
   }
@@ -412,6 +428,8 @@ export class LeadershipManager<T> {
   #backoff = 1;
   #deadlineMs = DEADLINE_MIN_MS;
   #acceptedSinceHalving = 0;
+  /** Of the blocks accepted since then, from sent to read back. */
+  #slowestMs = 0;
   readonly #closing = new Set<Promise<void>>();
 
   constructor(options: LeadershipOptions<T>) {
@@ -500,14 +518,20 @@ export class LeadershipManager<T> {
       this.#doubt('not_front', { height: foldAfter.height });
       return undefined;
     }
-    this.#acceptedSinceHalving += 1;
-    if (this.#acceptedSinceHalving >= ACCEPTED_PER_HALVING) {
-      this.#acceptedSinceHalving = 0;
-      this.#deadlineMs = Math.max(DEADLINE_MIN_MS, this.#deadlineMs / 2);
-    }
+    this.#shortenDeadline(taken.seconds * 1000);
     this.#options.metrics?.append('accepted', taken.seconds);
     this.#reportUnaccepted();
     return taken.block;
+  }
+
+  /** Half the deadline after every ten accepted blocks, unless one of them would have missed it. */
+  #shortenDeadline(tookMs: number): void {
+    this.#acceptedSinceHalving += 1;
+    this.#slowestMs = Math.max(this.#slowestMs, tookMs);
+    if (this.#acceptedSinceHalving < ACCEPTED_PER_HALVING) return;
+    if (this.#slowestMs < this.#deadlineMs / 2) this.#deadlineMs = Math.max(DEADLINE_MIN_MS, this.#deadlineMs / 2);
+    this.#acceptedSinceHalving = 0;
+    this.#slowestMs = 0;
   }
 
   #onSettlement(hash: Bytes, foldAfter: ChainFold, key: string): void {
@@ -770,6 +794,7 @@ export class LeadershipManager<T> {
   #doubleDeadline(): void {
     this.#deadlineMs = Math.min(DEADLINE_MAX_MS, this.#deadlineMs * 2);
     this.#acceptedSinceHalving = 0;
+    this.#slowestMs = 0;
   }
 
   #reportUnaccepted(): void {
@@ -780,20 +805,5 @@ export class LeadershipManager<T> {
   #awaitAtClose(closed: Promise<void>): void {
     this.#closing.add(closed);
     void closed.finally(() => this.#closing.delete(closed));
-  }
-}
-
-/** A1, A2: what the fold accepts makes sense. */
-function checkStep(before: ChainFold | undefined, entry: Entry, after: ChainFold): void {
-  if (entry.kind === 'Genesis') return;
-  assert(
-    after.claim !== undefined && equalBytes(entry.claim, after.claim),
-    'an entry was accepted with another claim than the owner (A2)',
-  );
-  if (before === undefined) return;
-  if (entry.kind === 'EpochStarted') {
-    assert(after.epoch === before.epoch + 1n, `epoch ${after.epoch} was accepted after ${before.epoch} (A1)`);
-  } else if (entry.kind === 'Block') {
-    assert(after.height === before.height + 1, `block ${after.height} was accepted after ${before.height} (A1)`);
   }
 }

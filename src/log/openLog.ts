@@ -14,23 +14,26 @@ import { type TopicOptions, createTopic, topicName } from './topic.ts';
 export interface OpenLogOptions {
   readonly logger?: LogLogger;
   readonly onAlarm?: (code: KafkaAlarm, facts: object) => void;
+  /** For commands: nothing is created or registered, and the embedded log may have its writer. */
+  readonly readOnly?: boolean;
 }
 
 /** @throws NodeError of the implementation: LOG_LOCKED, LOG_MISSING, LOG_UNAVAILABLE, TOPIC_MISSING, TOPIC_SETTINGS, … */
 export async function openLog(config: Config, options: OpenLogOptions = {}): Promise<EventLog> {
-  const log = config.kafkaBrokers === undefined ? openEmbedded(config) : await openKafka(config, options);
+  const log = config.kafkaBrokers === undefined ? openEmbedded(config, options) : await openKafka(config, options);
   return config.eventLogReadDelayMs > 0 ? delayReads(log, config.eventLogReadDelayMs) : log;
 }
 
-/** An external node tails the log of a main node on this machine. */
-function openEmbedded(config: Config): EventLog {
-  return openEmbeddedLog({ path: config.eventLogPath, readOnly: config.nodeRole === 'external' });
+/** An external node tails the log of a main node on this machine, unless it is fed over TCP: then it writes its own. */
+function openEmbedded(config: Config, { readOnly }: OpenLogOptions): EventLog {
+  return openEmbeddedLog({ path: config.eventLogPath, readOnly: readOnly === true || !writesLog(config) });
 }
 
-async function openKafka(config: Config, { logger, onAlarm }: OpenLogOptions): Promise<EventLog> {
+async function openKafka(config: Config, { logger, onAlarm, readOnly }: OpenLogOptions): Promise<EventLog> {
   const topic = configuredTopic(config, logger);
-  if (config.kafkaAutoCreateTopics && config.nodeRole === 'main') await createTopic(topic);
-  const registry = config.nodeRole === 'main' ? configuredRegistry(config) : undefined;
+  const isWriter = config.nodeRole === 'main' && readOnly !== true;
+  if (config.kafkaAutoCreateTopics && isWriter) await createTopic(topic);
+  const registry = isWriter ? configuredRegistry(config) : undefined;
   const registryIds = registry === undefined ? undefined : await registerSchemas(registry, topic.topic);
   return openKafkaLog({
     connection: topic.connection,
@@ -40,6 +43,11 @@ async function openKafka(config: Config, { logger, onAlarm }: OpenLogOptions): P
     ...(logger && { logger }),
     ...(onAlarm && { onAlarm }),
   });
+}
+
+/** Main nodes, and nodes that are fed over TCP, whose log is their own. */
+export function writesLog(config: Pick<Config, 'nodeRole' | 'sequencerBlockReplayDownloadAddress'>): boolean {
+  return config.nodeRole === 'main' || config.sequencerBlockReplayDownloadAddress !== undefined;
 }
 
 export function configuredTopic(config: Config, logger?: LogLogger): TopicOptions {

@@ -98,6 +98,8 @@ class PoolEntry implements SenderedTransaction {
   account: PoolAccount;
   /** Part of its account's run. */
   executable = false;
+  /** It was executable before: nobody is told again. */
+  isAnnounced = false;
   queuedPlace = NOT_IN_HEAP;
 
   constructor(transaction: L2Transaction, sender: Bytes, account: PoolAccount, arrival: number) {
@@ -160,6 +162,8 @@ function comesBefore(a: PoolEntry, b: PoolEntry): boolean {
 export class Mempool {
   /** Called after a change that made something executable. */
   onExecutable: (() => void) | undefined;
+  /** Called once for each transaction that becomes executable from now on. */
+  onPending: ((transaction: SenderedTransaction) => void) | undefined;
 
   readonly #limits: AdmissionLimits;
   readonly #maxPendingTransactions: number;
@@ -201,6 +205,8 @@ export class Mempool {
   /** Accounts whose cursor or skip mark belongs to the running iteration. */
   readonly #touched = new Set<PoolAccount>();
   #becameExecutable = false;
+  /** To be announced, if they stay. */
+  readonly #arrived: PoolEntry[] = [];
 
   #added = 0;
   readonly #removed: Record<RemovalReason, number> = { mined: 0, outdated: 0, replaced: 0, purged: 0, dropped: 0 };
@@ -483,6 +489,7 @@ export class Mempool {
     account.entries.set(entry.nonce, entry);
     if (existing.executable) {
       entry.executable = true;
+      this.#arrive(entry);
       account.runCost += entry.cost - existing.cost;
       this.#pendingSizeBytes += entry.sizeBytes - existing.sizeBytes;
     } else {
@@ -502,6 +509,7 @@ export class Mempool {
       account.runEnd += 1n;
       account.runCost += entry.cost;
       entry.executable = true;
+      this.#arrive(entry);
       this.#queued.remove(entry);
       this.#queuedSizeBytes -= entry.sizeBytes;
       this.#pending++;
@@ -654,7 +662,22 @@ export class Mempool {
     this.#rejected[code] = (this.#rejected[code] ?? 0) + 1;
   }
 
+  #arrive(entry: PoolEntry): void {
+    if (entry.isAnnounced) return;
+    if (this.onPending === undefined) entry.isAnnounced = true;
+    else this.#arrived.push(entry);
+  }
+
+  #announceArrived(): void {
+    for (const entry of this.#arrived.splice(0)) {
+      if (entry.isAnnounced || !entry.executable || this.#byHash.get(entry.hashKey) !== entry) continue;
+      entry.isAnnounced = true;
+      this.onPending?.(entry);
+    }
+  }
+
   #notify(): void {
+    if (this.#arrived.length > 0) this.#announceArrived();
     if (!this.#becameExecutable) return;
     this.#becameExecutable = false;
     this.onExecutable?.();

@@ -8,7 +8,7 @@ import type { Clock } from '../common/clock.ts';
 import { type ErrorFacts, NodeError, errorText } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { Turns } from '../common/turns.ts';
-import type { Leadership, QueuedBlock } from '../log/leadership.ts';
+import type { Leadership } from '../log/leadership.ts';
 import { nextBlockHashes } from '../protocol/blockHeader.ts';
 import type { BlockOutput } from '../protocol/blockOutput.ts';
 import type { BlockContext, BlockRecord } from '../protocol/replayRecord.ts';
@@ -22,6 +22,7 @@ import type { ChainHead } from '../store/chainStore.ts';
 import { type StateCache, type StateLayer, stateLayer } from '../store/stateCache.ts';
 import { BlockExecution, type SealReason } from '../vm/blockExecution.ts';
 import { runTransaction } from '../vm/runTransaction.ts';
+import type { BlockProducer, SentBlock } from './blockProducer.ts';
 import { type BlockContextSettings, nextBlockContext } from './blockContextProvider.ts';
 import type { L1Source } from './l1Source.ts';
 import type { Mempool } from './mempool.ts';
@@ -72,9 +73,9 @@ export interface SequencerOptions {
 
 type Parent = Pick<ChainHead, 'height' | 'timestamp' | 'blockHashes' | 'nextL1PriorityId'>;
 
-export class Sequencer {
+export class Sequencer implements BlockProducer {
   readonly #options: SequencerOptions;
-  #leadership: Leadership<BuiltBlock> | undefined;
+  #leadership: Leadership<SentBlock> | undefined;
   /** Built, not yet accepted, oldest first. */
   #unaccepted: BuiltBlock[] = [];
   #stopping = false;
@@ -90,7 +91,7 @@ export class Sequencer {
   }
 
   /** Our claim was accepted: builds on what is accepted now, until this leadership ends. */
-  lead(leadership: Leadership<BuiltBlock>): void {
+  lead(leadership: Leadership<SentBlock>): void {
     this.#leadership = leadership;
     this.#running = this.#running
       .then(() => this.#buildWhileLeading(leadership))
@@ -98,7 +99,7 @@ export class Sequencer {
   }
 
   /** The leadership is gone: what was taken by unaccepted blocks goes back. */
-  doubt(unaccepted: readonly QueuedBlock<BuiltBlock>[]): void {
+  doubt(unaccepted: readonly { readonly height: number }[]): void {
     this.#leadership = undefined;
     const given = this.#unaccepted;
     this.#unaccepted = [];
@@ -135,7 +136,7 @@ export class Sequencer {
     await this.#running;
   }
 
-  async #buildWhileLeading(leadership: Leadership<BuiltBlock>): Promise<void> {
+  async #buildWhileLeading(leadership: Leadership<SentBlock>): Promise<void> {
     const goesOn = (): boolean => leadership.alive && this.#leadership === leadership && !this.#stopping;
     while (goesOn()) {
       if (leadership.room <= 0) {
@@ -233,7 +234,8 @@ export class Sequencer {
         sealReason = 'Other';
         break;
       }
-      if (end === undefined) break;
+      // A doubt may come between the execution and here: then the pool has taken back what it had handed out.
+      if (end === undefined || !goesOn()) break;
       if (end.kind === 'included') {
         source.take();
         included.push(candidate);

@@ -6,7 +6,8 @@ import { type Bytes, asBuffer } from '../common/bytes.ts';
 import { NodeError } from '../common/errors.ts';
 import { keccak256 } from '../common/hash.ts';
 import { PROOF_KINDS } from '../protocol/batch.ts';
-import { l2LogLeafPath } from '../protocol/logTree.ts';
+import { inTurns } from '../common/turns.ts';
+import { l2LogLeafPathSteps } from '../protocol/logTree.ts';
 import { encodeL2ToL1Log } from '../protocol/receipts.ts';
 import { BATCHES } from '../store/buckets.ts';
 import { ByteReader } from '../store/byteReader.ts';
@@ -283,7 +284,7 @@ class StoredBatches implements BatchesReader {
     reader.finish();
     const leaf = leaves[id];
     if (leaf === undefined) throw damaged(sealed.batch, `leaf ${id} of it is missing`);
-    const { root, path } = l2LogLeafPath(leaves, id);
+    const { root, path } = await inTurns(l2LogLeafPathSteps(leaves, id));
     return {
       batch: sealed.batch,
       id,

@@ -22,7 +22,11 @@ export interface Checkpoint {
 /** undefined: nothing was applied yet. Throws STORE_FORMAT when another version of this program wrote it. */
 export async function readCheckpoint(store: KeyValueStore): Promise<Checkpoint | undefined> {
   const value = await store.get(PROJECTION_CHECKPOINT);
-  if (value === undefined) return undefined;
+  return value === undefined ? undefined : decodeCheckpoint(value);
+}
+
+/** Throws STORE_FORMAT when another version of this program wrote it. */
+export function decodeCheckpoint(value: Bytes): Checkpoint {
   const reader = new ByteReader(value);
   const layout = reader.byte();
   if (layout !== LAYOUT) {

@@ -2,6 +2,7 @@
 import { NodeError, errorText, type ErrorKind } from '../common/errors.ts';
 
 export type ProjectionErrorCode =
+  | 'PROJECTION_AHEAD'
   | 'PROJECTION_CLOSED'
   | 'PROJECTION_FAILED'
   | 'PROJECTION_FOREIGN_STORE'

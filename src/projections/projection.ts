@@ -14,7 +14,7 @@ export type {
 } from '../store/journal.ts';
 
 /** Also directory and metric label. */
-export type ProjectionName = 'repositories' | 'addresses' | 'merkleTree' | 'batches' | 'priorityTree';
+export type ProjectionName = 'repositories' | 'addresses' | 'merkleTree' | 'batches' | 'priorityTree' | 'analytics';
 
 /** Reads see the writes made before through it, of this entry and of earlier ones that are not written yet. */
 export interface StoreTx {

@@ -4,7 +4,6 @@
  * and a redelivery are the same harmless case (design.md D8, style.md core interfaces). While one run is written the
  * next is applied; it reads through the one on its way.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { equalBytes, toHex, type Bytes } from '../common/bytes.ts';
 import type { Clock } from '../common/clock.ts';
@@ -15,6 +14,7 @@ import type { KeyValueStore } from '../store/keyValueStore.ts';
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
 import { applyFailure, ProjectionError, rebuildAdvice } from './errors.ts';
 import { HeightWaiters } from './heightWaiters.ts';
+import { type ProjectionDirectories, systemDirectories } from './projectionDirectories.ts';
 import { type AppliedRun, blockOf, EntryRun, secondsSince } from './entryRun.ts';
 import type {
   Journal,
@@ -50,6 +50,10 @@ export interface ProjectionEvents {
 export interface RunnerLimits {
   /** A run of entries is written when it holds so many bytes. */
   readonly runBytes: number;
+  /** Or so many keys. */
+  readonly runWrites: number;
+  /** A read comes at least this long after the one before, unless so many entries as it takes are there already. */
+  readonly gatherMs: number;
   readonly readEntries: number;
   readonly readBytes: number;
   /** Entries behind the journal from which a live projection counts as catching up. */
@@ -62,6 +66,8 @@ export interface RunnerLimits {
 
 const DEFAULT_LIMITS: RunnerLimits = {
   runBytes: 1024 * 1024,
+  runWrites: Number.MAX_SAFE_INTEGER,
+  gatherMs: 0,
   readEntries: 256,
   readBytes: 1024 * 1024,
   liveLagEntries: 50,
@@ -76,6 +82,8 @@ export interface RunnerOptions<Reader> {
   readonly journal: Journal;
   readonly dataDirectory: string;
   readonly openStore: (path: string) => Promise<KeyValueStore>;
+  /** Of stores that are not, or not only, folders: what removes one. */
+  readonly directories?: ProjectionDirectories;
   readonly clock: Clock;
   readonly events?: ProjectionEvents;
   readonly limits?: Partial<RunnerLimits>;
@@ -103,6 +111,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
   #state: ProjectionState;
   #failure: ProjectionError | undefined;
   #entriesSinceFlush = 0;
+  #lastReadMs = Number.NEGATIVE_INFINITY;
   /** The newest run, which may be on its way into the store. */
   #newestRun: EntryRun | undefined;
   #writing: Promise<void> | undefined;
@@ -126,7 +135,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
   /** Opens the projection's store, where it stands; what the store throws passes through. */
   static async open<Reader>(options: RunnerOptions<Reader>): Promise<ProjectionRunner<Reader>> {
     const directory = projectionDirectory(options.dataDirectory, options.projection);
-    await mkdir(directory, { recursive: true });
+    await (options.directories ?? systemDirectories).create(directory);
     const store = await options.openStore(directory);
     try {
       return new ProjectionRunner(options, store, await readCheckpoint(store));
@@ -161,7 +170,8 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
 
   /**
    * Follows the journal until the signal fires, or up to an index. Returns then; throws PROJECTION_FAILED,
-   * PROJECTION_FOREIGN_STORE, PROJECTION_MISMATCH or PROJECTION_GAP when it cannot go on. A full disk only pauses it.
+   * PROJECTION_FOREIGN_STORE, PROJECTION_MISMATCH or PROJECTION_GAP when it cannot go on. A full disk, or a store that is
+   * away for a while, only pauses it.
    */
   async run(signal: AbortSignal, options: { readonly untilIndex?: number } = {}): Promise<void> {
     try {
@@ -245,13 +255,16 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
         await journal.whenBeyond(from, signal);
       }
       this.#updateState();
+      await this.#gather(from, signal);
       const start = performance.now();
       const entries = await (ahead?.from === from ? ahead.entries : journal.read(from, readEntries, readBytes));
       const readSeconds = secondsSince(start);
       const next = (entries.at(-1)?.index ?? -1) + 1;
       if (next <= from) throw this.#gap(from, entries[0]);
       ahead = undefined;
-      if (journal.end > next && next < untilIndex) {
+      // With what is gathered later, a read ahead would be a small one.
+      const isWorthReading = journal.end > next + (this.#limits.gatherMs === 0 ? 0 : readEntries);
+      if (isWorthReading && next < untilIndex) {
         ahead = { from: next, entries: journal.read(next, readEntries, readBytes) };
         // It is awaited one turn of the loop later; until then a failure is nobody's.
         ahead.entries.catch(() => undefined);
@@ -260,6 +273,22 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
     }
     await this.#writing;
     this.#updateState();
+  }
+
+  /** Waits for more entries, for a store that would rather be written to seldom. */
+  async #gather(from: number, signal: AbortSignal): Promise<void> {
+    const { clock, journal } = this.#options;
+    const { gatherMs, readEntries } = this.#limits;
+    if (gatherMs === 0) return;
+    const waitMs = this.#lastReadMs + gatherMs - clock.now();
+    if (waitMs > 0 && journal.end < from + readEntries) {
+      const time = new AbortController();
+      const cancel = clock.setTimer(waitMs, () => time.abort());
+      // Either way it is over: the entries there are get read, and the loop looks at the signal.
+      await journal.whenBeyond(from + readEntries - 1, AbortSignal.any([signal, time.signal])).catch(() => undefined);
+      cancel();
+    }
+    this.#lastReadMs = clock.now();
   }
 
   /** Of the next journal entry to apply; ahead of the checkpoint by what is on its way. */
@@ -292,7 +321,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
       } catch (error) {
         throw applyFailure(this.name, { index: entry.index, height: run.height + 1 }, error);
       }
-      if (run.sizeBytes >= this.#limits.runBytes) {
+      if (run.sizeBytes >= this.#limits.runBytes || run.writes.batch.size >= this.#limits.runWrites) {
         await this.#startWrite(run, signal);
         run = this.#nextRun({ logId, readSeconds: 0 });
       }
@@ -343,7 +372,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
     );
   }
 
-  /** Until it is written. A full disk pauses; the batch is the same at every attempt. */
+  /** Until it is written. What may pass pauses; the batch is the same at every attempt. */
   async #write(run: EntryRun, signal: AbortSignal): Promise<void> {
     const { events } = this.#options;
     const checkpoint = run.finish();
@@ -353,7 +382,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
         await this.#store.write(run.writes.batch);
         break;
       } catch (error) {
-        if (!isDiskFull(error)) throw error;
+        if (!mayPass(error)) throw error;
         events?.error?.(error);
         this.#setState('paused');
         await this.#delay(retryMs, signal);
@@ -387,7 +416,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
     return new Promise((resolve, reject) => {
       const stop = (): void => {
         cancel();
-        reject(new Error('stopped while waiting for disk space', { cause: signal.reason }));
+        reject(new Error('stopped while waiting for the store', { cause: signal.reason }));
       };
       const cancel = this.#options.clock.setTimer(ms, () => {
         signal.removeEventListener('abort', stop);
@@ -419,11 +448,12 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
   }
 
   async #removeOldVersions(): Promise<void> {
-    const parent = join(this.#options.dataDirectory, this.name);
-    for (const name of await readdir(parent)) {
+    const { directories = systemDirectories, dataDirectory } = this.#options;
+    const parent = join(dataDirectory, this.name);
+    for (const name of await directories.list(parent)) {
       const version = /^v(\d+)$/.exec(name)?.[1];
       if (version !== undefined && Number(version) < this.#options.projection.version)
-        await rm(join(parent, name), { recursive: true, force: true });
+        await directories.remove(join(parent, name));
     }
   }
 
@@ -452,6 +482,13 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
     this.#state = state;
     this.#options.events?.state?.(state);
   }
+}
+
+/** What goes away by itself: also the lock of somebody who looks at the store for a moment. */
+const PASSING: readonly string[] = ['STORE_DISK_FULL', 'STORE_LOCKED', 'STORE_UNAVAILABLE'];
+
+function mayPass(error: unknown): error is StoreError {
+  return error instanceof StoreError && error.kind === 'retryable' && PASSING.includes(error.code);
 }
 
 function isDiskFull(error: unknown): error is StoreError {

@@ -1,10 +1,11 @@
 /** Batches: when one is sealed, and what it commits to (spec: batches 2, 5, 6). */
 import { type Bytes, concatBytes, equalBytes, u64be, ZERO_32, ZERO_ADDRESS } from '../common/bytes.ts';
 import { keccak256 } from '../common/hash.ts';
+import { type Steps, finish } from '../common/steps.ts';
 import type { BlockOutput } from './blockOutput.ts';
 import { ProtocolError } from './errors.ts';
 import { stateCommitment } from './genesis.ts';
-import { LOG_TREE_SIZE, l2LogRoot } from './logTree.ts';
+import { LOG_TREE_SIZE, l2LogRootSteps } from './logTree.ts';
 import { priorityOperationsHash } from './priorityTree.ts';
 import { daCommitment } from './pubdata.ts';
 import { encodeL2ToL1Log } from './receipts.ts';
@@ -197,6 +198,11 @@ export interface BatchCommitment {
 
 /** All that L1 is told of a batch (spec: batches 5, 6). Throws BATCH_UPGRADE_TWICE, LOG_TREE_TOO_MANY_LEAVES. */
 export function batchCommitment(content: BatchContent): BatchCommitment {
+  return finish(batchCommitmentSteps(content));
+}
+
+/** `batchCommitment` with pauses. */
+export function* batchCommitmentSteps(content: BatchContent): Steps<BatchCommitment> {
   const { blocks, tree } = content;
   const [first, last] = [blocks[0], blocks.at(-1)];
   if (first === undefined || last === undefined) throw new ProtocolError('BATCH_EMPTY', 'a batch has no block');
@@ -216,7 +222,9 @@ export function batchCommitment(content: BatchContent): BatchCommitment {
     numberOfLayer1Txs: BigInt(priorityHashes.length),
     priorityOperationsHash: priorityOperationsHash(priorityHashes),
     dependencyRootsRollingHash: ZERO_32,
-    l2ToL1LogsRootHash: l2LogRoot(blocks.flatMap(({ encodedLogs }) => encodedLogs.map(({ bytes }) => bytes))),
+    l2ToL1LogsRootHash: yield* l2LogRootSteps(
+      blocks.flatMap(({ encodedLogs }) => encodedLogs.map(({ bytes }) => bytes)),
+    ),
     l2DaValidator: ZERO_ADDRESS,
     daCommitment: daCommitment(concatBytes(...blocks.map(({ pubdata }) => pubdata))),
     firstBlockTimestamp: first.timestamp,

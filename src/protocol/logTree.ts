@@ -2,6 +2,7 @@
 import { ZERO_32 } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
 import { assert } from '../common/errors.ts';
+import { type Steps, finish } from '../common/steps.ts';
 import { keccak256 } from '../common/hash.ts';
 import { ProtocolError } from './errors.ts';
 import { L2_TO_L1_LOG_LENGTH } from './receipts.ts';
@@ -46,19 +47,25 @@ export function miniTreeDepth(leafCount: number, minimumSize: number): number {
   return depth;
 }
 
+/** Hashes between two pauses. */
+const STEP_HASHES = 512;
+
 /** Folds the leaves level by level; `visit` sees each level below the root, completed to an even end. */
-function foldLevels(
+function* foldLevels(
   leaves: readonly Bytes[],
   options: MiniTreeOptions,
   visit: (level: readonly Bytes[], empty: Bytes) => void,
-): Bytes {
+): Steps<Bytes> {
   const depth = miniTreeDepth(leaves.length, options.minimumSize);
   let level = leaves;
   let empty = options.emptyLeaf;
   for (let height = 0; height < depth; height++) {
     visit(level, empty);
     const above: Bytes[] = [];
-    for (let i = 0; i < level.length; i += 2) above.push(keccakNode(level[i] ?? empty, level[i + 1] ?? empty));
+    for (let i = 0; i < level.length; i += 2) {
+      above.push(keccakNode(level[i] ?? empty, level[i + 1] ?? empty));
+      if (above.length % STEP_HASHES === 0) yield;
+    }
     level = above;
     empty = keccakNode(empty, empty);
   }
@@ -67,19 +74,24 @@ function foldLevels(
 
 /** Root over hashed leaves (spec: merkle-tree 8). */
 export function miniTreeRoot(leaves: readonly Bytes[], options: MiniTreeOptions): Bytes {
-  return foldLevels(leaves, options, () => undefined);
+  return finish(foldLevels(leaves, options, () => undefined));
 }
 
 /** Root and the siblings of a leaf, bottom-up (spec: merkle-tree 8). */
-export function miniTreePath(
-  leaves: readonly Bytes[],
-  index: number,
-  options: MiniTreeOptions,
-): { readonly root: Bytes; readonly path: readonly Bytes[] } {
+export function miniTreePath(leaves: readonly Bytes[], index: number, options: MiniTreeOptions): MiniTreePath {
+  return finish(miniTreePathSteps(leaves, index, options));
+}
+
+export interface MiniTreePath {
+  readonly root: Bytes;
+  readonly path: readonly Bytes[];
+}
+
+function* miniTreePathSteps(leaves: readonly Bytes[], index: number, options: MiniTreeOptions): Steps<MiniTreePath> {
   assert(index >= 0 && index < 2 ** miniTreeDepth(leaves.length, options.minimumSize), `the tree has no leaf ${index}`);
   const path: Bytes[] = [];
   let position = index;
-  const root = foldLevels(leaves, options, (level, empty) => {
+  const root = yield* foldLevels(leaves, options, (level, empty) => {
     path.push(level[position % 2 === 0 ? position + 1 : position - 1] ?? empty);
     position = Math.floor(position / 2);
   });
@@ -101,13 +113,22 @@ const LOG_TREE: MiniTreeOptions = { emptyLeaf: EMPTY_LOG_LEAF, minimumSize: LOG_
 
 /** keccak256 of each 88-byte log. Throws LOG_TREE_TOO_MANY_LEAVES above 16384. */
 export function logLeaves(encodedLogs: readonly Bytes[]): readonly Bytes[] {
+  return finish(logLeavesSteps(encodedLogs));
+}
+
+function* logLeavesSteps(encodedLogs: readonly Bytes[]): Steps<readonly Bytes[]> {
   if (encodedLogs.length > LOG_TREE_SIZE) {
     throw new ProtocolError(
       'LOG_TREE_TOO_MANY_LEAVES',
       `${encodedLogs.length} L2 to L1 logs do not fit one batch: ${LOG_TREE_SIZE} do`,
     );
   }
-  return encodedLogs.map((log) => keccak256(log));
+  const leaves: Bytes[] = [];
+  for (const log of encodedLogs) {
+    leaves.push(keccak256(log));
+    if (leaves.length % STEP_HASHES === 0) yield;
+  }
+  return leaves;
 }
 
 /** Root of the tree of exactly the batch's logs, 88 bytes each, in order. Throws LOG_TREE_TOO_MANY_LEAVES. */
@@ -117,15 +138,18 @@ export function localLogRoot(encodedLogs: readonly Bytes[]): Bytes {
 
 /** keccak256(local root || 32 zero bytes), what a batch commits to (spec: merkle-tree 8). Throws LOG_TREE_TOO_MANY_LEAVES. */
 export function l2LogRoot(encodedLogs: readonly Bytes[]): Bytes {
-  return keccakNode(localLogRoot(encodedLogs), ZERO_32);
+  return finish(l2LogRootSteps(encodedLogs));
 }
 
-/** Root and siblings of a leaf against `l2LogRoot`, of the batch's leaves in order (spec: merkle-tree 8). */
-export function l2LogLeafPath(
-  leaves: readonly Bytes[],
-  index: number,
-): { readonly root: Bytes; readonly path: readonly Bytes[] } {
-  const { root, path } = miniTreePath(leaves, index, LOG_TREE);
+/** `l2LogRoot` with pauses. */
+export function* l2LogRootSteps(encodedLogs: readonly Bytes[]): Steps<Bytes> {
+  const leaves = yield* logLeavesSteps(encodedLogs);
+  return keccakNode(yield* foldLevels(leaves, LOG_TREE, () => undefined), ZERO_32);
+}
+
+/** Root and siblings of a leaf against `l2LogRoot`, of the batch's leaves in order, with pauses (spec: merkle-tree 8). */
+export function* l2LogLeafPathSteps(leaves: readonly Bytes[], index: number): Steps<MiniTreePath> {
+  const { root, path } = yield* miniTreePathSteps(leaves, index, LOG_TREE);
   return { root: keccakNode(root, ZERO_32), path: [...path, ZERO_32] };
 }
 

@@ -4,6 +4,7 @@ import type { BlockContext } from '../protocol/replayRecord.ts';
 import type { BatchesReader } from '../projections/batchesReader.ts';
 import type { MerkleTreeReader } from '../projections/merkleTreeReader.ts';
 import type { RepositoriesReader } from '../projections/repositoriesReader.ts';
+import type { TracerSpec } from '../vm/tracers/createTracer.ts';
 
 /** State after a block; block 0 is genesis. Absent accounts and slots are undefined. */
 export interface StateAtBlock {
@@ -18,6 +19,10 @@ export interface PoolTransaction {
   readonly sender: Bytes;
 }
 
+export interface PendingTransaction extends PoolTransaction {
+  readonly hash: Bytes;
+}
+
 export interface Pool {
   /** Decodes, recovers, validates, inserts (an external node forwards). Returns the hash. Throws SubmissionError (rpc/errors.ts). */
   submit(raw: Bytes): Promise<Bytes>;
@@ -26,12 +31,19 @@ export interface Pool {
   /** 1 + the highest consecutive nonce of the pool, or the account nonce. May include blocks that are not accepted yet. */
   pendingNonce(address: Bytes): Promise<bigint>;
   status(): Promise<{ readonly pending: number; readonly queued: number }>;
+  /**
+   * Every transaction that becomes executable here from now on. An external node has no pool of its own: there, every
+   * one that was submitted through it and that the main node took. Once it resolves none is missed; returns how to stop.
+   */
+  watchPending(listener: (transaction: PendingTransaction) => void): Promise<() => void>;
 }
 
 export interface ChainInfo {
   readonly chainId: bigint;
   readonly l1ChainId: bigint;
   readonly bridgehub: Bytes;
+  /** As it is encoded in the log. */
+  readonly genesisEntry: Bytes;
   readonly genesis: {
     readonly initialContracts: readonly (readonly [address: Bytes, code: Bytes])[];
     readonly additionalStorage: readonly (readonly [flatKey: Bytes, value: Bytes])[];
@@ -92,11 +104,24 @@ export type SimulationResult =
   | { readonly kind: 'invalid'; readonly error: string; readonly message: string }
   | { readonly kind: 'exceedsAllowance'; readonly gas: bigint };
 
+/** What is traced, and how (spec: rpc 12). */
+export type TraceRequest = {
+  readonly tracer: TracerSpec;
+  /** Asked for; undefined: that of the node, which is also the most. */
+  readonly timeoutMs: number | undefined;
+} & (
+  | { readonly kind: 'transaction'; readonly blockNumber: number; readonly transactionIndex: number }
+  | { readonly kind: 'block'; readonly blockNumber: number }
+  | { readonly kind: 'call'; readonly call: SimulatedCall }
+);
+
 export interface RpcBackend {
   readonly chain: ChainInfo;
   readonly nodeVersion: string;
   /** `latest`: the lowest height over the projections that RPC reads. Synchronous: pushed by the projections. */
   latest(): number;
+  /** Calls back each time that `latest` has moved. Returns how to stop. */
+  onLatest(listener: () => void): () => void;
   /** Last accepted block of the log that this node knows of. */
   logHead(): number;
   /** Last block of the newest batch that L1 holds, and of the newest that L1 has executed; 0: none. Pushed by the chain. */
@@ -116,4 +141,6 @@ export interface RpcBackend {
   readonly pool: Pool;
   /** Runs in the rpc worker; limited by time. Throws NodeError code CALL_TIMEOUT. */
   simulate(call: SimulatedCall): Promise<SimulationResult>;
+  /** Runs in the rpc worker; limited by time, number and length. The JSON text of the result. Errors are for clients. */
+  trace(request: TraceRequest): Promise<string>;
 }

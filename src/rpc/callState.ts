@@ -13,6 +13,8 @@ import type { LoadedState, MissingKey } from '../vm/loadedState.ts';
 import { ABSENT } from '../vm/loadedState.ts';
 import type { StateAtBlock, StateOverride } from './backend.ts';
 
+const PREIMAGE_CACHE_BYTES = 64 * 1024 * 1024;
+
 type Loaded = Bytes | typeof ABSENT;
 
 /** Preimages never change: kept over calls, the least recently used go first. */
@@ -21,7 +23,7 @@ export class PreimageCache {
   readonly #entries = new Map<string, Bytes>();
   #bytes = 0;
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number = PREIMAGE_CACHE_BYTES) {
     this.#maxBytes = maxBytes;
   }
 

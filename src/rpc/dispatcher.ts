@@ -4,6 +4,7 @@ import { RPC_CODE, RpcError, asRpcError, invalidParams, methodNotFound, response
 import type { MethodHandler } from './method.ts';
 import { RawJson } from './rawJson.ts';
 import type { RequestScanner, ScanFailure, ScanLimits } from './requestScanner.ts';
+import type { SubscriptionCalls, SubscriptionKind } from './subscriptions.ts';
 import type { JsonObject } from './validation.ts';
 
 /** What the node counts; observability C.5. */
@@ -19,6 +20,13 @@ export interface RpcMetrics {
   /** Calls that run now. */
   inFlight(calls: number): void;
   rejected(reason: 'size' | 'busy' | 'connections'): void;
+  /** Open ones. */
+  webSockets(open: number): void;
+  subscriptions(kind: SubscriptionKind, open: number): void;
+  /** A client was too slow and was disconnected. */
+  subscriptionLagged(): void;
+  filters(installed: number): void;
+  filterExpired(): void;
 }
 
 export interface DispatcherOptions {
@@ -35,8 +43,11 @@ export interface DispatcherOptions {
 }
 
 export interface Dispatcher {
-  /** `scanner` has seen the whole body. An empty text: nothing is to be answered. Never rejects. */
-  handle(body: Buffer, scanner: RequestScanner): Promise<string>;
+  /**
+   * `scanner` has seen the whole body. An empty text: nothing is to be answered. Never rejects.
+   * @param connection of a WebSocket
+   */
+  handle(body: Buffer, scanner: RequestScanner, connection?: SubscriptionCalls): Promise<string>;
 }
 
 const NULL_ID = 'null';
@@ -115,10 +126,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { methods, maxResponseBytes, metrics } = options;
   let inFlight = 0;
 
-  async function resultText(call: Call): Promise<string> {
+  async function resultText(call: Call, connection: SubscriptionCalls | undefined): Promise<string> {
     const handler = methods.get(call.method);
     if (handler === undefined) throw methodNotFound(call.method);
-    const result = await handler(call.params);
+    const result = await handler(call.params, connection);
     const text = result instanceof RawJson ? result.text : JSON.stringify(result ?? null);
     if (text.length > maxResponseBytes) throw responseTooBig(maxResponseBytes);
     return text;
@@ -131,7 +142,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     return new RpcError(RPC_CODE.internal, 'Internal error', { cause: error });
   }
 
-  async function run(call: Call): Promise<string> {
+  async function run(call: Call, connection: SubscriptionCalls | undefined): Promise<string> {
     const started = performance.now();
     let code = 0;
     let reply: string;
@@ -142,7 +153,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         metrics.rejected('busy');
         throw serverBusy();
       }
-      reply = `{"jsonrpc":"2.0","id":${call.id ?? NULL_ID},"result":${await resultText(call)}}`;
+      reply = `{"jsonrpc":"2.0","id":${call.id ?? NULL_ID},"result":${await resultText(call, connection)}}`;
     } catch (error) {
       const shown = toRpcError(error, call.method);
       code = shown.rpcCode;
@@ -156,11 +167,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     return call.id === undefined ? '' : reply;
   }
 
-  async function runEntry(entry: Entry): Promise<string> {
-    return entry.kind === 'call' ? run(entry.call) : errorReply(entry.id, entry.error);
+  async function runEntry(entry: Entry, connection: SubscriptionCalls | undefined): Promise<string> {
+    return entry.kind === 'call' ? run(entry.call, connection) : errorReply(entry.id, entry.error);
   }
 
-  async function runBatch(entries: readonly Entry[]): Promise<string> {
+  async function runBatch(entries: readonly Entry[], connection: SubscriptionCalls | undefined): Promise<string> {
     const replies = new Array<string>(entries.length).fill('');
     let next = 0;
     let totalLength = 2;
@@ -169,7 +180,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       for (let index = next++; index < entries.length && !isTooLong(); index = next++) {
         const entry = entries[index];
         if (entry === undefined) return;
-        const reply = await runEntry(entry);
+        const reply = await runEntry(entry, connection);
         totalLength += reply.length + 1;
         replies[index] = reply;
       }
@@ -189,7 +200,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   }
 
   return {
-    async handle(body, scanner) {
+    async handle(body, scanner, connection) {
       if (scanner.failure !== undefined) return errorReply(NULL_ID, scanError(scanner.failure, options.scanLimits));
       if (!isUtf8(body)) return errorReply(NULL_ID, parseError());
       let parsed: unknown;
@@ -198,11 +209,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       } catch {
         return errorReply(NULL_ID, parseError());
       }
-      if (!Array.isArray(parsed)) return runEntry(readEntry(parsed, scanner.idText(body, 0)));
+      if (!Array.isArray(parsed)) return runEntry(readEntry(parsed, scanner.idText(body, 0)), connection);
       if (parsed.length === 0) return errorReply(NULL_ID, invalidRequest());
       const started = performance.now();
       const entries = parsed.map((request: unknown, index) => readEntry(request, scanner.idText(body, index)));
-      const text = await runBatch(entries);
+      const text = await runBatch(entries, connection);
       metrics.batch({ entries: entries.length, seconds: (performance.now() - started) / 1_000 });
       return text;
     },

@@ -11,6 +11,7 @@ export const RPC_CODE = {
   notFound: -32001,
   notSupported: -32004,
   limitExceeded: -32005,
+  tooManySubscriptions: -32006,
   requestTooBig: -32007,
   responseTooBig: -32008,
   busy: -32009,

@@ -1,9 +1,12 @@
 /** What a JSON-RPC method is, and the settings that all of them share. */
 import type { RpcBackend } from './backend.ts';
+import type { Filters } from './filters.ts';
+import type { SubscriptionCalls } from './subscriptions.ts';
 
 /** Settings of the methods; those of the transport are in server.ts. */
 export interface MethodOptions {
   readonly backend: RpcBackend;
+  readonly filters: Filters;
   /** Namespaces served; methods of others do not exist. */
   readonly namespaces: readonly string[];
   /** Gas of an eth_call that names none. */
@@ -21,7 +24,10 @@ export interface MethodOptions {
   readonly callTimeoutMs: number;
 }
 
-/** Answers undefined for JSON null. May throw an RpcError. */
-export type MethodHandler = (params: readonly unknown[]) => unknown;
+/**
+ * Answers undefined for JSON null. May throw an RpcError.
+ * @param connection of a WebSocket; undefined: the call came over HTTP
+ */
+export type MethodHandler = (params: readonly unknown[], connection?: SubscriptionCalls) => unknown;
 
 export type MethodTable = Readonly<Record<string, MethodHandler>>;

@@ -1,7 +1,9 @@
 /** Which methods there are. */
 import type { MethodHandler, MethodOptions, MethodTable } from './method.ts';
+import { debugMethods } from './methods/debug.ts';
 import { ethMethods } from './methods/eth.ts';
 import { netMethods } from './methods/net.ts';
+import { repriseMethods } from './methods/reprise.ts';
 import { txpoolMethods } from './methods/txpool.ts';
 import { web3Methods } from './methods/web3.ts';
 import { zksMethods } from './methods/zks.ts';
@@ -16,6 +18,8 @@ export function createMethods(options: MethodOptions): ReadonlyMap<string, Metho
     web3Methods(options),
     zksMethods(options),
     txpoolMethods(options),
+    debugMethods(options),
+    repriseMethods(options),
   ];
   for (const table of tables) {
     for (const [name, handler] of Object.entries(table)) {

@@ -1,20 +1,27 @@
-/** JSON-RPC over HTTP (spec: rpc 1): POST only, on any path. */
+/** JSON-RPC over HTTP (spec: rpc 1): POST only, on any path; WebSockets on the same port. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Context, Next } from 'koa';
 import Koa from 'koa';
+import { systemClock, systemRandom } from '../common/clock.ts';
 import { NodeError, errorText } from '../common/errors.ts';
 import type { Dispatcher, DispatcherOptions, RpcMetrics } from './dispatcher.ts';
 import { createDispatcher, errorReply, requestTooBig, scanError } from './dispatcher.ts';
 import { serverBusy } from './errors.ts';
+import type { FilterSettings } from './filters.ts';
+import { Filters } from './filters.ts';
 import type { MethodOptions } from './method.ts';
 import { createMethods } from './methodTable.ts';
+import { PendingFeed } from './pendingFeed.ts';
 import type { ScanLimits } from './requestScanner.ts';
 import { RequestScanner } from './requestScanner.ts';
+import type { WebSocketSettings } from './webSocket.ts';
+import { WebSockets } from './webSocket.ts';
 
 /** Everything from the table of options; the method settings are part of it. */
-export interface RpcServerOptions extends MethodOptions {
+export interface RpcServerOptions extends Omit<MethodOptions, 'filters'>, FilterSettings, WebSocketSettings {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
@@ -28,9 +35,6 @@ export interface RpcServerOptions extends MethodOptions {
 export interface RpcServer {
   readonly host: string;
   readonly port: number;
-  /** The HTTP server, for upgrades of its connections. */
-  readonly http: Server;
-  readonly dispatcher: Dispatcher;
   /** Takes no new connections, answers what has begun, and cuts what is left after `timeoutMs`. */
   close(options: { readonly timeoutMs: number }): Promise<void>;
 }
@@ -211,13 +215,19 @@ class ConnectionLimit {
   }
 }
 
+const TOO_MANY_CONNECTIONS = 'Too many connections. Please try again later.';
+
+function refuseUpgrade(socket: Duplex, status: string, text: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${text}\n`);
+}
+
 function tooManyConnections(request: IncomingMessage, response: ServerResponse): void {
   response.writeHead(429, {
     'Content-Type': 'text/plain; charset=utf-8',
     'Access-Control-Allow-Origin': '*',
     Connection: 'close',
   });
-  response.end('Too many connections. Please try again later.\n');
+  response.end(`${TOO_MANY_CONNECTIONS}\n`);
   request.resume();
 }
 
@@ -229,10 +239,23 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     maxBatchEntries: options.maxBatchEntries,
     maxValues: MAX_VALUES,
   };
+  const { backend, maxRequestBytes, maxResponseBytes, filterTtlMs, maxFilters } = options;
+  const pending = new PendingFeed(backend.pool);
+  const filters = new Filters({
+    backend,
+    pending,
+    limits: { maxBlocks: options.maxBlocksPerFilter, maxLogs: options.maxLogsPerResponse },
+    maxResponseBytes,
+    filterTtlMs,
+    maxFilters,
+    clock: systemClock,
+    random: systemRandom,
+    metrics,
+  });
   const dispatcher = createDispatcher({
-    methods: createMethods(options),
+    methods: createMethods({ ...options, filters }),
     scanLimits: limits,
-    maxResponseBytes: options.maxResponseBytes,
+    maxResponseBytes,
     maxInFlight: MAX_IN_FLIGHT,
     batchConcurrency: BATCH_CONCURRENCY,
     metrics,
@@ -253,6 +276,13 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   app.use(jsonRpc(dispatcher, new BodyReader(options.maxRequestBytes, limits), options, limits));
   const handle = app.callback();
   const connections = new ConnectionLimit(maxConnections);
+  const webSockets = new WebSockets({
+    ...options,
+    pending,
+    dispatcher,
+    scanLimits: limits,
+    maxTotalRequestBytes: maxRequestBytes * MAX_BUFFERED_REQUESTS,
+  });
 
   const http = createServer(
     {
@@ -272,16 +302,27 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   http.maxConnections = maxConnections + SURPLUS_CONNECTIONS;
   http.on('connection', (socket) => connections.opened(socket));
   http.on('drop', () => metrics.rejected('connections'));
+  http.on('upgrade', (request, socket, head) => {
+    // The connection may fail at any time before it is a WebSocket.
+    socket.on('error', () => {});
+    if (isClosing) return refuseUpgrade(socket, '503 Service Unavailable', 'The node is stopping.');
+    if (connections.isSurplus(request.socket)) {
+      metrics.rejected('connections');
+      return refuseUpgrade(socket, '429 Too Many Requests', TOO_MANY_CONNECTIONS);
+    }
+    webSockets.upgrade(request, socket, head);
+  });
   const port = await listen(http, host, options.port);
 
   return {
     host,
     port,
-    http,
-    dispatcher,
-    close: ({ timeoutMs }) => {
+    close: async ({ timeoutMs }) => {
       isClosing = true;
-      return closeServer(http, timeoutMs);
+      const closed = closeServer(http, timeoutMs);
+      await webSockets.close({ timeoutMs });
+      await closed;
+      filters.close();
     },
   };
 }

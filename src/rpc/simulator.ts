@@ -2,10 +2,8 @@
  * Runs calls and estimates in the rpc worker, on the machine that executes blocks (spec: rpc 6, native 11): loads what a
  * run misses, gives the event loop its turn after every slice, and ends what takes too long.
  */
-import { setImmediate } from 'node:timers/promises';
 import type { Bytes } from '../common/bytes.ts';
 import { EMPTY_BYTES, ZERO_32 } from '../common/bytes.ts';
-import { NodeError } from '../common/errors.ts';
 import { EMPTY_ACCOUNT_RECORD, decodeAccountRecord } from '../protocol/accountRecord.ts';
 import type { AccountRecord } from '../protocol/accountRecord.ts';
 import { BLOCK_HASHES_LENGTH } from '../protocol/blockHeader.ts';
@@ -14,9 +12,11 @@ import { BOOTLOADER_ADDRESS } from '../protocol/systemAddresses.ts';
 import type { MissingKey } from '../vm/loadedState.ts';
 import { ABSENT } from '../vm/loadedState.ts';
 import { Simulation } from '../vm/simulation.ts';
+import type { Tracer } from '../vm/tracer.ts';
 import type { BlockOverrides, SimulatedCall, SimulationResult, StateAtBlock } from './backend.ts';
 import { CallState, PreimageCache } from './callState.ts';
 import { blockNotFound } from './errors.ts';
+import { Deadline, ExecutionSlots, SliceQueue } from './executionLimits.ts';
 import type { RunOutcome } from './gasEstimate.ts';
 import { estimateGas } from './gasEstimate.ts';
 import { overriddenRules } from './precompileOverrides.ts';
@@ -31,7 +31,8 @@ export interface SimulatorOptions {
   readonly maxConcurrent?: number;
   /** Calls that wait; more are refused. */
   readonly maxWaiting?: number;
-  readonly preimageCacheBytes?: number;
+  readonly preimages?: PreimageCache;
+  readonly slices?: SliceQueue;
   /** Work units of one slice; by default 1-2 ms of simple opcodes. */
   readonly turnBudget?: number;
   /** Milliseconds of a clock that never goes back. */
@@ -47,74 +48,18 @@ export interface SimulatorOptions {
 export interface Simulator {
   /** Errors: CALL_TIMEOUT, CALL_QUEUE_FULL; `block not found` when there is no context of the block; -32602 for a precompile that cannot move. */
   simulate(call: SimulatedCall): Promise<SimulationResult>;
+  /** One run that a tracer sees, under the limits of whoever asks. */
+  traced(call: SimulatedCall, tracer: (context: BlockContext) => Tracer, deadline: Deadline): Promise<TracedCall>;
+}
+
+export interface TracedCall {
+  readonly result: SimulationResult;
+  /** The state that the call saw. */
+  readonly view: CallState;
 }
 
 const MAX_CONCURRENT = 16;
 const MAX_WAITING = 1_000;
-const PREIMAGE_CACHE_BYTES = 64 * 1024 * 1024;
-
-/** At most so many at once; the rest wait in order. */
-class Slots {
-  readonly #maxWaiting: number;
-  readonly #waiting: (() => void)[] = [];
-  #free: number;
-
-  constructor(count: number, maxWaiting: number) {
-    this.#free = count;
-    this.#maxWaiting = maxWaiting;
-  }
-
-  async take(): Promise<void> {
-    if (this.#free > 0) {
-      this.#free -= 1;
-      return;
-    }
-    if (this.#waiting.length >= this.#maxWaiting) {
-      throw new NodeError('retryable', `${this.#maxWaiting} calls are waiting already: try again later`, {
-        code: 'CALL_QUEUE_FULL',
-      });
-    }
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
-  }
-
-  give(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free += 1;
-    else next();
-  }
-}
-
-/** One slice per turn of the event loop, however many calls run. */
-class SliceQueue {
-  #tail: Promise<unknown> = Promise.resolve();
-
-  next(): Promise<unknown> {
-    this.#tail = this.#tail.then(() => setImmediate());
-    return this.#tail;
-  }
-}
-
-class Deadline {
-  readonly #timeoutMs: number;
-  readonly #now: () => number;
-  readonly #end: number;
-
-  constructor(timeoutMs: number, now: () => number) {
-    this.#timeoutMs = timeoutMs;
-    this.#now = now;
-    this.#end = now() + timeoutMs;
-  }
-
-  check(call: SimulatedCall): void {
-    if (this.#now() <= this.#end) return;
-    const { kind, blockNumber } = call;
-    throw new NodeError(
-      'retryable',
-      `a simulation (${kind}) on block ${blockNumber} did not end within ${this.#timeoutMs} ms: lower its gas or raise rpc_call_timeout`,
-      { code: 'CALL_TIMEOUT', blockNumber, timeoutMs: this.#timeoutMs },
-    );
-  }
-}
 
 /** Hashes of real blocks stay at their numbers when the block's own number changes. */
 function overriddenHashes(context: BlockContext, number: bigint, overrides: BlockOverrides): readonly Bytes[] {
@@ -160,16 +105,11 @@ function firstKeys(call: SimulatedCall, context: BlockContext): MissingKey[] {
 
 export function createSimulator(options: SimulatorOptions): Simulator {
   const { state, timeoutMs, now = () => performance.now() } = options;
-  const cache = new PreimageCache(options.preimageCacheBytes ?? PREIMAGE_CACHE_BYTES);
-  const slots = new Slots(options.maxConcurrent ?? MAX_CONCURRENT, options.maxWaiting ?? MAX_WAITING);
-  const slices = new SliceQueue();
+  const cache = options.preimages ?? new PreimageCache();
+  const slots = new ExecutionSlots(options.maxConcurrent ?? MAX_CONCURRENT, options.maxWaiting ?? MAX_WAITING);
+  const slices = options.slices ?? new SliceQueue();
 
-  async function drive(
-    call: SimulatedCall,
-    simulation: Simulation,
-    view: CallState,
-    deadline: Deadline,
-  ): Promise<RunOutcome> {
+  async function drive(simulation: Simulation, view: CallState, deadline: Deadline): Promise<RunOutcome> {
     for (let step = simulation.start(); ; step = simulation.resume()) {
       switch (step.kind) {
         case 'missing':
@@ -192,11 +132,15 @@ export function createSimulator(options: SimulatorOptions): Simulator {
           };
         }
       }
-      deadline.check(call);
+      deadline.check();
     }
   }
 
-  async function run(call: SimulatedCall, deadline: Deadline): Promise<{ result: SimulationResult; runs: number }> {
+  async function run(
+    call: SimulatedCall,
+    deadline: Deadline,
+    createTracer?: (context: BlockContext) => Tracer,
+  ): Promise<TracedCall & { readonly runs: number }> {
     const ownContext = await options.blockContext(call.blockNumber);
     if (ownContext === undefined) throw blockNotFound();
     const { blockOverrides, stateOverrides, blockNumber } = call;
@@ -204,7 +148,8 @@ export function createSimulator(options: SimulatorOptions): Simulator {
     const context = overriddenContext(ownContext, blockOverrides);
     const view = new CallState({ state, blockNumber, overrides: stateOverrides, cache });
     await view.load(firstKeys(call, context));
-    deadline.check(call);
+    deadline.check();
+    const tracer = createTracer?.(context);
     const sender = accountOf(view, call.from);
     const runWith = (gasLimit: bigint): Promise<RunOutcome> => {
       const { type, from, to, input, value, gasPrice, accessList } = call;
@@ -224,36 +169,40 @@ export function createSimulator(options: SimulatorOptions): Simulator {
         },
         ...(blockOverrides.prevRandao === undefined ? {} : { prevRandao: blockOverrides.prevRandao }),
         ...(evmRules === undefined ? {} : { evmRules }),
+        ...(tracer === undefined ? {} : { tracer }),
         ...(options.turnBudget === undefined ? {} : { turnBudget: options.turnBudget }),
       });
-      return drive(call, simulation, view, deadline);
+      return drive(simulation, view, deadline);
     };
     if (call.kind === 'estimate') {
-      return estimateGas(call, {
+      const estimate = await estimateGas(call, {
         blockGasLimit: context.gasLimit,
         baseFee: context.eip1559BaseFee,
         balance: sender.balance,
         run: runWith,
       });
+      return { ...estimate, view };
     }
     const gas = call.gas ?? context.gasLimit;
-    return { result: callResult(await runWith(gas), gas), runs: 1 };
+    return { result: callResult(await runWith(gas), gas), runs: 1, view };
   }
 
   return {
     async simulate(call) {
       const started = now();
-      const deadline = new Deadline(timeoutMs, now);
+      const { kind, blockNumber } = call;
+      const deadline = new Deadline({ what: `a simulation (${kind}) on block ${blockNumber}`, timeoutMs, now });
       await slots.take();
       try {
-        deadline.check(call);
+        deadline.check();
         const { result, runs } = await run(call, deadline);
-        options.onSimulated?.({ kind: call.kind, seconds: (now() - started) / 1_000, runs });
+        options.onSimulated?.({ kind, seconds: (now() - started) / 1_000, runs });
         return result;
       } finally {
         slots.give();
       }
     },
+    traced: (call, tracer, deadline) => run(call, deadline, tracer),
   };
 }
 

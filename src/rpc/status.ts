@@ -12,6 +12,10 @@ export interface ProjectionStatus {
   readonly height: number;
   readonly lagBlocks: number;
   readonly state: ProjectionState;
+  /** Readiness does not wait for it. */
+  readonly optional?: boolean;
+  /** Why it is paused or failed. */
+  readonly problem?: string;
 }
 
 /** Newest batch of each stage; 0: none. */
@@ -56,6 +60,18 @@ export interface NodeStatus {
   readonly l1Problem?: string | undefined;
   /** A block of the log waits until L1 is read up to this request. */
   readonly awaitedPriorityId?: bigint | undefined;
+  /** Undefined: this node does not serve blocks over TCP. */
+  readonly replayServer?: { readonly address: string; readonly clients: number } | undefined;
+  /** Undefined: this node is not fed over TCP. */
+  readonly replayClient?: ReplayFeedStatus | undefined;
+}
+
+export interface ReplayFeedStatus {
+  readonly server: string;
+  readonly connected: boolean;
+  /** Why nothing comes. */
+  readonly problem: string | undefined;
+  readonly received: number;
 }
 
 export interface StatusOptions {
@@ -71,7 +87,8 @@ export function readinessProblems(status: NodeStatus, options: Omit<StatusOption
   if (options.isTerminating()) problems.push('the node is stopping');
   if (!status.isLogReadable) problems.push(`the log is not readable: ${status.logProblem ?? 'unknown reason'}`);
   else if (!status.hasCaughtUp) problems.push('the end of the log was not reached yet');
-  for (const { name, state, lagBlocks } of status.projections) {
+  for (const { name, state, lagBlocks, optional } of status.projections) {
+    if (optional === true) continue;
     if (state === 'failed' || state === 'rebuilding') problems.push(`projection ${name} is ${state}`);
     if (state === 'paused') problems.push(`projection ${name} is paused: its disk is full`);
     if (lagBlocks > options.maxLagBlocks) {
@@ -112,6 +129,12 @@ function statusBody(status: NodeStatus): object {
     l1Confirmations: status.l1Confirmations,
     l1Problem: status.l1Problem,
     priorityTransactions: priorityTransactionsText(status),
+    settlement:
+      status.replayClient === undefined
+        ? undefined
+        : 'not carried over TCP: no batches here, safe and finalized stay 0',
+    replayServer: status.replayServer,
+    replayClient: status.replayClient,
   };
 }
 

@@ -1,7 +1,8 @@
 /** What a batch of accepted blocks commits to, from the journal and the state tree (spec: batches 5, 6). */
 import type { Bytes } from '../common/bytes.ts';
 import { NodeError } from '../common/errors.ts';
-import { type BatchBlock, type BatchCommitment, batchBlock, batchCommitment } from '../protocol/batch.ts';
+import { inTurns } from '../common/turns.ts';
+import { type BatchBlock, type BatchCommitment, batchBlock, batchCommitmentSteps } from '../protocol/batch.ts';
 import type { ChainStore } from './chainStore.ts';
 
 export interface BatchRange {
@@ -48,7 +49,7 @@ export class BatchAssembly {
     }
     const tree = await treeAfter(range.lastBlock, signal);
     const blockHashes = await chain.blockHashesBefore(range.lastBlock + 1);
-    return batchCommitment({
+    const steps = batchCommitmentSteps({
       batchNumber: BigInt(range.batch),
       blocks,
       lastBlockNumber: BigInt(range.lastBlock),
@@ -57,5 +58,6 @@ export class BatchAssembly {
       chainId,
       chainAddress,
     });
+    return inTurns(steps, signal);
   }
 }

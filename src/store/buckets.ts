@@ -92,6 +92,18 @@ export const PRIORITY_TREE = {
   batch: 0x63,
 } as const;
 
+/** `analytics` (projections/analyticsTables.ts): every row of its tables, under u48 height, u32 index; a row is a line of TabSeparated. */
+export const ANALYTICS = {
+  transactions: 0x70,
+  receipts: 0x71,
+  logs: 0x72,
+  l2ToL1Logs: 0x73,
+  storageWrites: 0x74,
+  tokenTransfers: 0x75,
+  /** After the others: a block with its row has every row. */
+  blocks: 0x76,
+} as const;
+
 /** A key of the chain store. */
 export function chainKey(bucket: (typeof CHAIN)[keyof typeof CHAIN], ...parts: readonly Bytes[]): Bytes {
   let length = 1;

@@ -49,6 +49,10 @@ const RECORD_LENGTH = 124;
 const META_CHECKPOINT = new TextEncoder().encode('checkpoint');
 const META_GENESIS = new TextEncoder().encode('genesis');
 const META_JOURNAL_END = new TextEncoder().encode('journalEnd');
+export const CHECKPOINT_KEY = chainKey(CHAIN.meta, META_CHECKPOINT);
+
+/** Journal entries of one read, when no other number is asked for. */
+const READ_ENTRIES = 256;
 
 export class ChainStore {
   readonly #store: KeyValueStore;
@@ -102,7 +106,7 @@ export class ChainStore {
     const { position, chainId, header, blockHash } = genesis;
     const writes = genesis.writes.map(({ flatKey, value }) => ({ flatKey, value }));
     this.#putJournal(batch, { index: 0, event: { kind: 'Genesis', position, chainId, header, blockHash, writes } });
-    batch.put(chainKey(CHAIN.meta, META_CHECKPOINT), checkpoint);
+    batch.put(CHECKPOINT_KEY, checkpoint);
     await this.#store.write(batch);
     this.#journalEnd = 1;
     this.#checkpoint = checkpoint;
@@ -124,7 +128,7 @@ export class ChainStore {
     batch.put(chainKey(CHAIN.blockHash, u64be(block.height)), block.output.blockHash);
     batch.put(chainKey(CHAIN.journalIndex, u64be(block.height)), u64be(this.#journalEnd));
     this.#putJournal(batch, { index: this.#journalEnd, event: block });
-    batch.put(chainKey(CHAIN.meta, META_CHECKPOINT), checkpoint);
+    batch.put(CHECKPOINT_KEY, checkpoint);
     await this.#store.write(batch);
     this.#journalEnd += 1;
     this.#checkpoint = checkpoint;
@@ -148,7 +152,7 @@ export class ChainStore {
     }
     if (event.kind === 'BatchSealed') batch.put(chainKey(CHAIN.sealIndex, u64be(event.batch)), u64be(this.#journalEnd));
     this.#putJournal(batch, { index: this.#journalEnd, event });
-    batch.put(chainKey(CHAIN.meta, META_CHECKPOINT), checkpoint);
+    batch.put(CHECKPOINT_KEY, checkpoint);
     await this.#store.write(batch);
     this.#journalEnd += 1;
     this.#checkpoint = checkpoint;
@@ -197,6 +201,13 @@ export class ChainStore {
     return entries;
   }
 
+  /** As `readJournal`, from an accepted block on. */
+  async readJournalFromBlock(height: number, maxBytes: number): Promise<Bytes[]> {
+    const index = await this.#store.get(chainKey(CHAIN.journalIndex, u64be(height)));
+    if (index === undefined) throw journalCorrupt(height, 'its place in the journal is missing');
+    return this.readJournal(Number(readU64be(index)), READ_ENTRIES, maxBytes);
+  }
+
   /** The accepted seal of a batch. */
   async seal(batch: number): Promise<BatchSealed | undefined> {
     const index = await this.#store.get(chainKey(CHAIN.sealIndex, u64be(batch)));
@@ -208,11 +219,18 @@ export class ChainStore {
     return event;
   }
 
-  async block(height: number): Promise<CanonicalBlock | undefined> {
+  /** The encoded journal entry of a block. */
+  async blockEntry(height: number): Promise<Bytes | undefined> {
     const index = await this.#store.get(chainKey(CHAIN.journalIndex, u64be(height)));
     if (index === undefined) return undefined;
     const bytes = await this.#store.get(chainKey(CHAIN.journal, index));
     if (bytes === undefined) throw journalCorrupt(height, 'its journal entry is missing');
+    return bytes;
+  }
+
+  async block(height: number): Promise<CanonicalBlock | undefined> {
+    const bytes = await this.blockEntry(height);
+    if (bytes === undefined) return undefined;
     const { event } = decodeJournalEntry(bytes);
     if (event.kind !== 'Block' || event.height !== height)
       throw journalCorrupt(height, 'its journal entry is another one');
@@ -251,7 +269,7 @@ export class ChainStore {
   }
 
   async #readHead(genesisContext: (executionVersion: number) => BlockContext): Promise<void> {
-    this.#checkpoint = await this.#store.get(chainKey(CHAIN.meta, META_CHECKPOINT));
+    this.#checkpoint = await storedCheckpoint(this.#store);
     if (this.#checkpoint === undefined) return;
     const genesis = await this.#store.get(chainKey(CHAIN.meta, META_GENESIS));
     const end = await this.#store.get(chainKey(CHAIN.meta, META_JOURNAL_END));
@@ -317,6 +335,11 @@ export class ChainStore {
 /** The id the first L1 priority transaction after this block must have (spec: replay-record 5). */
 export function nextL1PriorityId(record: BlockRecord): bigint {
   return record.startingL1PriorityId + BigInt(record.transactions.filter((raw) => raw[0] === L1_PRIORITY_TYPE).length);
+}
+
+/** Bytes of the checkpoint in a store that is not opened as a chain; undefined: an empty store. */
+export function storedCheckpoint(store: Pick<KeyValueStore, 'get'>): Promise<Bytes | undefined> {
+  return store.get(CHECKPOINT_KEY);
 }
 
 /** Key ranges for digests: `state` is the same on every node of a chain, `journal` holds positions of its log too. */

@@ -8,6 +8,8 @@ export type StoreErrorCode =
   | 'STORE_FORMAT'
   | 'STORE_IO'
   | 'STORE_LOCKED'
+  | 'STORE_MISSING'
+  | 'STORE_UNAVAILABLE'
   | 'JOURNAL_ENTRY_VERSION';
 
 export interface StoreErrorFacts {
@@ -55,7 +57,7 @@ export function storeFailure(path: string, doing: string, cause: unknown): Store
       'Another process or another part of this one has the store open. Stop it first.',
     );
   }
-  if (/corruption|checksum mismatch/i.test(text)) {
+  if (/corrupt|checksum mismatch|size mismatch/i.test(text)) {
     return failure(
       'fatal',
       'STORE_DAMAGED',

@@ -12,7 +12,7 @@ export const STORE_FORMAT = 1;
 export function claimStoreDirectory(path: string): void {
   try {
     mkdirSync(path, { recursive: true });
-    const found = readMarker(path);
+    const found = storeFormatOf(path);
     if (found === `${STORE_FORMAT}`) return;
     if (found !== undefined || readdirSync(path).some((name) => name !== `${MARKER}.new`))
       throw otherFormat(path, found);
@@ -23,7 +23,8 @@ export function claimStoreDirectory(path: string): void {
   }
 }
 
-function readMarker(path: string): string | undefined {
+/** What the marker of a directory says; undefined: it has none. */
+export function storeFormatOf(path: string): string | undefined {
   try {
     return readFileSync(join(path, MARKER), 'utf8').trim();
   } catch (error) {

@@ -9,6 +9,8 @@ import { BOOTLOADER_ADDRESS } from '../protocol/systemAddresses.ts';
 import { isL1Transaction } from '../protocol/transaction.ts';
 import type { SenderedTransaction } from '../protocol/transaction.ts';
 import { vmTransactionHash } from '../protocol/transactionCodec.ts';
+import { exceededLimit } from './blockLimits.ts';
+import type { BlockTotals } from './blockLimits.ts';
 import { blockOutput } from './blockResult.ts';
 import { Machine } from './machine.ts';
 import type { Environment } from './machine.ts';
@@ -17,9 +19,9 @@ import type { InvalidTransaction, Reaction } from './invalidTransaction.ts';
 import { L1Execution } from './l1Transaction.ts';
 import { L2Execution } from './l2Transaction.ts';
 import type { LoadedState, MissingKey } from './loadedState.ts';
-import { NATIVE_MAX } from './nativeCosts.ts';
 import { runMachine } from './runMachine.ts';
 import type { Tracer } from './tracer.ts';
+import { traceEnd } from './transactionExecution.ts';
 import type { ExecutedTransaction, TransactionExecution, TransactionRules } from './transactionExecution.ts';
 import { WorldState } from './worldState.ts';
 
@@ -41,7 +43,6 @@ export type Step =
   /** Does not fit this block; rolled back in the same way. */
   | { readonly kind: 'full'; readonly reason: SealReason };
 
-const L2_TO_L1_LOGS_MAX = 16_384;
 /** Work units of a turn: 1-2 ms of simple opcodes. */
 export const TURN_BUDGET = 60_000;
 /** PREVRANDAO and the header's mixHash, whatever the context says (spec: execution 6, 9). */
@@ -77,10 +78,7 @@ export class BlockExecution {
   readonly #turnBudget: number;
   readonly #outputs: TransactionOutput[] = [];
   #transactionsRoot: Bytes = ZERO_32;
-  #gasUsed = 0n;
-  #native = 0;
-  #pubdata = 0;
-  #logCount = 0;
+  #totals: BlockTotals = { gasUsed: 0n, native: 0, pubdata: 0, l2ToL1Logs: 0 };
   #current: Current | undefined;
   #isFinished = false;
 
@@ -102,7 +100,13 @@ export class BlockExecution {
   }
 
   get gasUsed(): bigint {
-    return this.#gasUsed;
+    return this.#totals.gasUsed;
+  }
+
+  /** Tells a tracer of the transactions that are started from now on; undefined: nobody. */
+  trace(tracer: Tracer | undefined): void {
+    assert(this.#current === undefined, 'the tracer was changed while a transaction runs');
+    this.#machine.trace(tracer);
   }
 
   /** Throws a NodeError of kind `invariant` for what must stop a node: an L1 transaction that is invalid, a failing upgrade. */
@@ -111,7 +115,7 @@ export class BlockExecution {
     assert(!this.#isFinished, 'a transaction was started in a finished block');
     const { transaction } = sendered;
     const { gasLimit } = this.#context;
-    if (transaction.gasLimit <= gasLimit && this.#gasUsed + transaction.gasLimit > gasLimit)
+    if (transaction.gasLimit <= gasLimit && this.#totals.gasUsed + transaction.gasLimit > gasLimit)
       return { kind: 'full', reason: 'GasLimit' };
     const machine = this.#machine;
     const rules = this.#rules;
@@ -159,12 +163,19 @@ export class BlockExecution {
 
   #end({ sendered, execution }: Current): Step {
     const executed = execution.finish();
-    const reason = executed === undefined ? this.#unpayable(sendered) : this.#exceededLimit(executed);
-    if (executed === undefined || reason !== undefined) {
+    if (executed === undefined) {
+      const reason = this.#unpayable(sendered);
       this.abandon();
-      return { kind: 'full', reason: reason ?? 'Other' };
+      return { kind: 'full', reason };
+    }
+    const totals = this.#totalsWith(executed);
+    const reason = exceededLimit(totals, this.#context);
+    if (reason !== undefined) {
+      this.abandon();
+      return { kind: 'full', reason };
     }
     const world = this.#world;
+    traceEnd(this.#machine, executed);
     const output: TransactionOutput = {
       success: executed.success,
       gasUsed: executed.gasUsed,
@@ -179,10 +190,7 @@ export class BlockExecution {
       l2ToL1Logs: world.l2ToL1Logs,
       messages: world.messages,
     };
-    this.#gasUsed += executed.gasUsed;
-    this.#native += executed.computationalNativeUsed;
-    this.#pubdata += executed.pubdataUsed;
-    this.#logCount += world.l2ToL1Logs.length;
+    this.#totals = totals;
     this.#transactionsRoot = nextTransactionsRoot(
       this.#transactionsRoot,
       vmTransactionHash(sendered.transaction, this.#context.chainId),
@@ -192,13 +200,14 @@ export class BlockExecution {
     return { kind: 'included', output };
   }
 
-  /** The limit that the transaction would break, in their order. */
-  #exceededLimit(executed: ExecutedTransaction): SealReason | undefined {
-    if (this.#gasUsed + executed.gasUsed > this.#context.gasLimit) return 'GasVm';
-    if (this.#native + executed.computationalNativeUsed > NATIVE_MAX) return 'NativeCycles';
-    if (BigInt(this.#pubdata + executed.pubdataUsed) > this.#context.pubdataLimit) return 'Pubdata';
-    if (this.#logCount + this.#world.l2ToL1Logs.length > L2_TO_L1_LOGS_MAX) return 'L2ToL1Logs';
-    return undefined;
+  #totalsWith(executed: ExecutedTransaction): BlockTotals {
+    const { gasUsed, native, pubdata, l2ToL1Logs } = this.#totals;
+    return {
+      gasUsed: gasUsed + executed.gasUsed,
+      native: native + executed.computationalNativeUsed,
+      pubdata: pubdata + executed.pubdataUsed,
+      l2ToL1Logs: l2ToL1Logs + this.#world.l2ToL1Logs.length,
+    };
   }
 
   /**
@@ -228,8 +237,8 @@ export class BlockExecution {
       world: this.#world,
       transactions: this.#outputs,
       transactionsRoot: this.#transactionsRoot,
-      gasUsed: this.#gasUsed,
-      computationalNativeUsed: BigInt(this.#native),
+      gasUsed: this.#totals.gasUsed,
+      computationalNativeUsed: BigInt(this.#totals.native),
     });
   }
 }

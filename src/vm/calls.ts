@@ -55,6 +55,7 @@ function begin(machine: Machine, call: BegunCall, isFirst: boolean): CallEnd | t
     to: call.target.address,
     value: call.value,
     gas: meter.gas,
+    gasKept: isFirst ? 0 : machine.frame.gas,
     input: call.input,
   });
   const { checkpoint } = call.frame;
@@ -66,7 +67,7 @@ function begin(machine: Machine, call: BegunCall, isFirst: boolean): CallEnd | t
     const result = precompile.run(call.input, ergs, meter.native);
     if (result.kind === 'outOfNative') {
       meter.native = 0;
-      return FATAL;
+      return fatal(machine);
     }
     meter.native -= result.native;
     if (result.kind === 'task') {
@@ -107,11 +108,17 @@ function begin(machine: Machine, call: BegunCall, isFirst: boolean): CallEnd | t
   return endCall(machine, checkpoint, end, 'execution reverted');
 }
 
+/** The end of a call that has no frame of its own, and of the transaction with it. */
+function fatal(machine: Machine): typeof FATAL {
+  machine.tracer?.exit({ success: false, output: EMPTY_BYTES, gasLeft: 0, error: FATAL_RESULT.error });
+  return FATAL;
+}
+
 /** The end of a call that had no frame. */
 function endCall(machine: Machine, checkpoint: Checkpoint, end: CallEnd, error: string): CallEnd | typeof FATAL {
   const { success, output } = end;
   if (!success) machine.world.rollBack(checkpoint);
-  if (!machine.countOutput(output.length)) return FATAL;
+  if (!machine.countOutput(output.length)) return fatal(machine);
   machine.tracer?.exit({ success, output, gasLeft: machine.meter.gas, error: success ? undefined : error });
   return end;
 }
@@ -220,17 +227,13 @@ export function call(machine: Machine, opcode: number): Signal {
   frame.returnData = EMPTY_BYTES;
 
   // The running frame and those below it: a frame at depth 1025 is refused.
-  if (machine.callers.length + 1 > CALL_DEPTH_MAX) {
-    machine.finishCall(frame, false, EMPTY_BYTES);
-    return RUNNING;
-  }
+  if (machine.callers.length + 1 > CALL_DEPTH_MAX)
+    return refuse(machine, { opcode, target, value, input, error: 'max call depth exceeded' });
   if (hasValue) {
     charge = access.account(frame.self, WITHOUT_GAS);
     if (charge !== CHARGED) return chargeSignal(charge);
-    if (frame.self.balance < value) {
-      machine.finishCall(frame, false, EMPTY_BYTES);
-      return RUNNING;
-    }
+    if (frame.self.balance < value)
+      return refuse(machine, { opcode, target, value, input, error: 'insufficient balance for transfer' });
   }
   const checkpoint = world.checkpoint();
   if (hasValue) {
@@ -255,6 +258,27 @@ export function call(machine: Machine, opcode: number): Signal {
   );
   if (end === SWITCHED || end === FATAL) return end;
   machine.finishCall(frame, end.success, end.output);
+  return RUNNING;
+}
+
+/** A call that its caller may not make: 0 on the stack, all gas back. */
+function refuse(
+  machine: Machine,
+  call: { opcode: number; target: Account; value: bigint; input: Bytes; error: string },
+): Signal {
+  const { frame, meter, tracer } = machine;
+  const { opcode, target, input, error } = call;
+  tracer?.enter({
+    kind: KINDS.get(opcode)!,
+    from: frame.self.address,
+    to: target.address,
+    value: opcode === DELEGATECALL ? frame.value : call.value,
+    gas: meter.gas,
+    gasKept: frame.gas,
+    input,
+  });
+  tracer?.exit({ success: false, output: EMPTY_BYTES, gasLeft: meter.gas, error });
+  machine.finishCall(frame, false, EMPTY_BYTES);
   return RUNNING;
 }
 

@@ -30,6 +30,7 @@ import { CREATE2 } from './opcodes.ts';
 import { chargeSignal, FAILED, FATAL, MISSING, RUNNING, SWITCHED } from './signals.ts';
 import type { Signal } from './signals.ts';
 import { WITHOUT_GAS } from './stateAccess.ts';
+import type { TracedFrame } from './tracer.ts';
 import { isZeroWord, LIMBS, readBigInt, setNumber, toOffset, wordToBytes } from './words.ts';
 import type { Checkpoint } from './worldState.ts';
 
@@ -97,15 +98,22 @@ export function create(machine: Machine, opcode: number): Signal {
     frame.sp += LIMBS;
     return RUNNING;
   };
-  if (machine.callers.length + 1 > CALL_DEPTH_MAX) return fail();
+  const kind = opcode === CREATE2 ? 'CREATE2' : 'CREATE';
+  const refuse = (error: string): Signal => {
+    const gasKept = Math.floor(meter.gas / 64);
+    const gas = meter.gas - gasKept;
+    traceRefusal(machine, { kind, from: frame.self.address, to: address, value, gas, gasKept, input: initCode }, error);
+    return fail();
+  };
+  if (machine.callers.length + 1 > CALL_DEPTH_MAX) return refuse('max call depth exceeded');
   if (value !== 0n) {
     charge = access.account(frame.self, WITHOUT_GAS);
     if (charge !== CHARGED) return chargeSignal(charge);
-    if (frame.self.balance < value) return fail();
+    if (frame.self.balance < value) return refuse('insufficient balance for transfer');
   }
   charge = access.accountWrite(frame.self, WITHOUT_GAS);
   if (charge !== CHARGED) return chargeSignal(charge);
-  if (frame.self.nonce === NONCE_MAX) return fail();
+  if (frame.self.nonce === NONCE_MAX) return refuse('nonce uint64 overflow');
   world.setNonce(frame.self, frame.self.nonce + 1n);
   // Nothing new where it is warm already.
   world.warmAccount(created);
@@ -114,7 +122,7 @@ export function create(machine: Machine, opcode: number): Signal {
   frame.fraction = 0;
   meter.gas -= frame.gas;
   const end = beginCreation(machine, {
-    kind: opcode === CREATE2 ? 'CREATE2' : 'CREATE',
+    kind,
     creator: frame.self,
     created,
     value,
@@ -153,6 +161,8 @@ export function beginCreation(
   const { hasStorage, isCreatedFromStart } = world.rules;
   if (created.nonce !== 0n || created.hasBytecodeHash || hasStorage?.(created.address) === true) {
     machine.failure = 'contract address collision';
+    traceCreation(machine, options);
+    machine.tracer?.exit({ success: false, output: EMPTY_BYTES, gasLeft: 0, error: machine.failure });
     return FAILED;
   }
   if (value !== 0n && access.transfer(creator, created, value, WITHOUT_GAS) !== CHARGED) return FATAL;
@@ -161,14 +171,7 @@ export function beginCreation(
   if (access.accountWrite(created, WITHOUT_GAS) !== CHARGED) return FATAL;
   world.setNonce(created, 1n);
   if (isCreatedFromStart) world.markCreated(created);
-  machine.tracer?.enter({
-    kind: options.kind,
-    from: creator.address,
-    to: created.address,
-    value,
-    gas: meter.gas,
-    input: initCode,
-  });
+  traceCreation(machine, options);
   machine.enter(
     new Frame({
       kind: 'create',
@@ -186,6 +189,31 @@ export function beginCreation(
     options.isFirst,
   );
   return SWITCHED;
+}
+
+function traceCreation(
+  machine: Machine,
+  creation: Pick<
+    Parameters<typeof beginCreation>[1],
+    'kind' | 'creator' | 'created' | 'value' | 'initCode' | 'isFirst'
+  >,
+): void {
+  const { kind, creator, created, value, initCode, isFirst } = creation;
+  machine.tracer?.enter({
+    kind,
+    from: creator.address,
+    to: created.address,
+    value,
+    gas: machine.meter.gas,
+    gasKept: isFirst ? 0 : machine.frame.gas,
+    input: initCode,
+  });
+}
+
+/** A creation that its creator may not make: all gas stays. */
+function traceRefusal(machine: Machine, frame: TracedFrame, error: string): void {
+  machine.tracer?.enter(frame);
+  machine.tracer?.exit({ success: false, output: EMPTY_BYTES, gasLeft: frame.gas, error });
 }
 
 /** The end of a constructor that succeeded: checks and stores the code. OUT_OF_GAS: all gas of the frame is gone. */

@@ -45,8 +45,6 @@ export const LOG_TOPIC_GAS = 375;
 export const LOG_BYTE_GAS = 8;
 
 export const HOOK_ERGS = 10;
-/** Extra gas of the base token hook for a caller with code. */
-export const BASE_TOKEN_HOOK_GAS = 100;
 
 /** Ends above this are out of gas without growth. */
 export const MEMORY_END_MAX = 0xffff_ffe0;

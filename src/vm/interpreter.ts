@@ -17,6 +17,7 @@ import {
   COINBASE,
   GASLIMIT,
   GASPRICE,
+  INVALID_OPCODE,
   NUMBER,
   PREVRANDAO,
   TIMESTAMP,
@@ -62,6 +63,8 @@ import {
   xorWords,
 } from './words.ts';
 
+const STACK_OVERFLOW = 'stack limit reached 1024 (1023)';
+
 /** The dense switch. Leaves with everything written back to frame and meter. */
 export function runFrame(machine: Machine, frame: Frame): Signal {
   const { meter, world, constants } = machine;
@@ -83,8 +86,10 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
   const { blocks } = frame.code;
   /** Opcodes in front of this position have been charged and checked. */
   let checkedEnd = 0;
-  /** Opcodes in front of this one are charged and checked one by one. */
-  let steppedEnd = 0;
+  const { steps } = machine;
+  /** Opcodes in front of this one are charged and checked one by one; all of them while a tracer wants to see each. */
+  const steppedFrom = steps === undefined ? 0 : 0x3fff_ffff;
+  let steppedEnd = steppedFrom;
   // Imported bindings are looked up at every use, locals are not.
   const nativeCosts = OPCODE_NATIVE;
   const gasCosts = OPCODE_GAS;
@@ -122,9 +127,19 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
           signal = FAILED;
           break;
         }
+        if (steps !== undefined) {
+          if (machine.budget <= 0) {
+            gas += gasCosts[opcode]!;
+            native += nativeCosts[opcode]!;
+            break;
+          }
+          frame.pc = pc;
+          frame.sp = sp;
+          steps.before(opcode, gas + gasCosts[opcode]!);
+        }
         const spare = sp - base - needed[opcode]!;
         if (spare >>> 0 > ranges[opcode]!) {
-          machine.failure = spare < 0 ? 'stack underflow' : 'stack overflow';
+          machine.failure = spare < 0 ? 'stack underflow' : STACK_OVERFLOW;
           signal = FAILED;
           break;
         }
@@ -392,7 +407,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         machine.budget -= pc - jumpedTo + 2;
         jumpedTo = to;
         checkedEnd = 0;
-        steppedEnd = 0;
+        steppedEnd = steppedFrom;
         if (machine.budget <= 0) {
           pc = to;
           break run;
@@ -558,7 +573,7 @@ export function runFrame(machine: Machine, frame: Frame): Signal {
         break;
       }
       default:
-        machine.failure = 'invalid opcode';
+        machine.failure = INVALID_OPCODE;
         signal = FAILED;
         break run;
     }

@@ -13,6 +13,7 @@ import { memoryGrowthNative } from './nativeCosts.ts';
 import { STACK_LIMBS_MAX } from './opcodes.ts';
 import type { PrecompileTask } from './precompiles/precompile.ts';
 import { StateAccess } from './stateAccess.ts';
+import { StepTracing } from './stepTracing.ts';
 import type { Tracer } from './tracer.ts';
 import { copyWord, LIMBS, readBytes, setBigInt, setNumber, toOffset } from './words.ts';
 import type { WideWords, Words } from './words.ts';
@@ -34,6 +35,9 @@ export const FATAL_RESULT: MachineResult = {
   output: EMPTY_BYTES,
   error: 'out of native resources',
 };
+
+/** `Machine.failure` where a frame meets a byte that is no opcode. */
+export const INVALID_OPCODE = 'invalid opcode';
 
 /** A precompile at work over several turns. */
 export interface PendingPrecompile {
@@ -83,7 +87,9 @@ export class Machine {
   readonly world: WorldState;
   readonly access: StateAccess;
   readonly meter = new Meter();
-  readonly tracer: Tracer | undefined;
+  tracer: Tracer | undefined;
+  /** Set while the tracer wants every opcode. */
+  steps: StepTracing | undefined;
   readonly environment: Environment;
   /** Words of the environment opcodes, at the places above. */
   readonly constants: Words = new Uint32Array(CONSTANTS);
@@ -116,7 +122,7 @@ export class Machine {
   constructor(options: { world: WorldState; environment: Environment; tracer: Tracer | undefined }) {
     this.world = options.world;
     this.environment = options.environment;
-    this.tracer = options.tracer;
+    this.trace(options.tracer);
     this.access = new StateAccess(this.world, this.meter);
     const { coinbase, timestamp, number, gasLimit, chainId, baseFee, prevRandao, blobBaseFee } = options.environment;
     readBytes(coinbase, 0, 20, this.constants, COINBASE);
@@ -127,6 +133,12 @@ export class Machine {
     setBigInt(this.constants, BASEFEE, baseFee);
     setBigInt(this.constants, PREVRANDAO, prevRandao);
     setBigInt(this.constants, BLOBBASEFEE, blobBaseFee);
+  }
+
+  /** From the next transaction on. */
+  trace(tracer: Tracer | undefined): void {
+    this.tracer = tracer;
+    this.steps = tracer?.step === undefined ? undefined : new StepTracing(this, tracer);
   }
 
   /** Before the first frame of a transaction. */

@@ -70,7 +70,5 @@ export const LOG_BYTE_NATIVE = 2;
 // System hooks (spec: native 6.4).
 export const L1_MESSAGE_NATIVE = 86_000;
 export const L1_MESSAGE_BYTE_NATIVE = 2;
-/** Event of the messenger: three topics. */
-export const L1_MESSAGE_EVENT_NATIVE = LOG_NATIVE + 3 * LOG_TOPIC_NATIVE;
 export const DEPLOY_PREIMAGE_NATIVE = 500;
 export const DEPLOY_WRITE_NATIVE = 1_000;

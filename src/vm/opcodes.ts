@@ -154,6 +154,11 @@ const PLAIN_RANGES = [
 ] as const;
 for (const [first, last] of PLAIN_RANGES) ENDS_BLOCK.fill(0, first, last + 1);
 
+/** As tracers print it. */
+export function opcodeName(opcode: number): string {
+  return OPCODES.get(opcode)?.name ?? `opcode 0x${opcode.toString(16)} not defined`;
+}
+
 export const CREATE = 0xf0;
 export const CALL = 0xf1;
 export const CALLCODE = 0xf2;

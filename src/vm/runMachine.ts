@@ -3,9 +3,10 @@ import { EMPTY_BYTES } from '../common/bytes.ts';
 import { runPending } from './calls.ts';
 import { depositCode } from './creates.ts';
 import { runFrame } from './interpreter.ts';
-import { FATAL_RESULT } from './machine.ts';
+import { FATAL_RESULT, INVALID_OPCODE } from './machine.ts';
 import type { Machine } from './machine.ts';
 import { OUT_OF_GAS, OUT_OF_NATIVE } from './meter.ts';
+import { opcodeName } from './opcodes.ts';
 import { FAILED, FATAL, MISSING, REVERTED, RUNNING, STOPPED, SWITCHED } from './signals.ts';
 import type { Signal } from './signals.ts';
 import { runHook } from './systemHooks.ts';
@@ -19,7 +20,8 @@ export function runMachine(machine: Machine, budget: number): RunOutcome {
     const { frame, pending } = machine;
     if (pending !== undefined) {
       const signal = runPending(machine, pending);
-      if (signal === FATAL) abort(machine);
+      if (signal === FATAL && pending.caller === undefined) machine.result = FATAL_RESULT;
+      else if (signal === FATAL) abort(machine);
       if (signal !== RUNNING) return 'ended';
       if (machine.budget <= 0) return 'paused';
       continue;
@@ -31,6 +33,7 @@ export function runMachine(machine: Machine, budget: number): RunOutcome {
       if (machine.budget <= 0) return 'paused';
       continue;
     }
+    if ((signal === FAILED || signal === FATAL) && frame.kind !== 'hook') machine.steps?.left(frame, signal);
     if (endFrame(machine, signal) !== RUNNING) return 'ended';
     if (machine.budget <= 0) return 'paused';
   }
@@ -45,7 +48,7 @@ function endFrame(machine: Machine, signal: Signal): Signal {
   }
   let success = signal === STOPPED;
   let output = signal === FAILED ? EMPTY_BYTES : machine.output;
-  let error = signal === REVERTED ? 'execution reverted' : signal === FAILED ? machine.failure : undefined;
+  let error = signal === REVERTED ? 'execution reverted' : signal === FAILED ? failureOf(machine) : undefined;
   if (signal === FAILED) meter.burnGas();
   if (success && frame.kind === 'create') {
     const deposit = depositCode(machine, frame, output);
@@ -72,9 +75,13 @@ function endFrame(machine: Machine, signal: Signal): Signal {
   return RUNNING;
 }
 
+function failureOf({ failure, frame }: Machine): string {
+  return failure === INVALID_OPCODE ? `${failure}: ${opcodeName(frame.code.bytes[frame.pc] ?? 0)}` : failure;
+}
+
 function abort(machine: Machine): void {
   machine.result = FATAL_RESULT;
   for (let i = 0; i <= machine.callers.length; i += 1) {
-    machine.tracer?.exit({ success: false, output: EMPTY_BYTES, gasLeft: 0, error: 'out of native resources' });
+    machine.tracer?.exit({ success: false, output: EMPTY_BYTES, gasLeft: 0, error: FATAL_RESULT.error });
   }
 }

@@ -21,6 +21,7 @@ import { SIMULATION_NATIVE_PER_GAS } from './nativeCosts.ts';
 import type { EvmRules } from './rules.ts';
 import { runMachine } from './runMachine.ts';
 import type { Tracer } from './tracer.ts';
+import { traceEnd } from './transactionExecution.ts';
 import type { TransactionExecution, TransactionRules } from './transactionExecution.ts';
 import { WorldState } from './worldState.ts';
 
@@ -224,6 +225,7 @@ export class Simulation {
     if (executed === undefined) {
       return { kind: 'done', success: false, failure: 'outOfGas', returnData: EMPTY_BYTES, gasUsed: 0n, ...none };
     }
+    traceEnd(machine, executed);
     return {
       kind: 'done',
       success: executed.success,

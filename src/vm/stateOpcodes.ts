@@ -240,6 +240,7 @@ function traceSelfDestruct(machine: Machine, self: Account, beneficiary: Account
     to: beneficiary.address,
     value,
     gas: 0,
+    gasKept: machine.meter.gas,
     input: EMPTY_BYTES,
   });
   tracer.exit({ success: true, output: EMPTY_BYTES, gasLeft: 0, error: undefined });

@@ -5,6 +5,7 @@ import { BOOTLOADER_ADDRESS } from '../protocol/systemAddresses.ts';
 import type { Account } from './account.ts';
 import type { Machine } from './machine.ts';
 import type { InvalidTransaction } from './invalidTransaction.ts';
+import { TransactionChanges } from './transactionChanges.ts';
 import type { WorldState } from './worldState.ts';
 
 /** Prices and limits a transaction runs under. */
@@ -54,4 +55,9 @@ export function settle(machine: Machine, { coinbase, bootloader }: FeeAccounts):
   machine.access.accountForFree(bootloader);
   machine.access.move(bootloader, coinbase, bootloader.balance);
   machine.world.removeDoomed();
+}
+
+/** Tells the tracer, if there is one, what became of the transaction. */
+export function traceEnd({ tracer, world }: Machine, { success, gasUsed, returnData }: ExecutedTransaction): void {
+  tracer?.end?.({ success, gasUsed, returnData, state: new TransactionChanges(world) });
 }

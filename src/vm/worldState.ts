@@ -29,6 +29,14 @@ export interface Checkpoint {
   readonly refund: number;
 }
 
+/** Values before a transaction, by account id and slot index. */
+export interface TransactionOriginals {
+  readonly balances: ReadonlyMap<number, bigint>;
+  readonly nonces: ReadonlyMap<number, bigint>;
+  readonly codes: ReadonlyMap<number, AccountCodeFields>;
+  readonly slots: ReadonlyMap<number, Words>;
+}
+
 // Kinds of journal entries; each is the last number of its entry.
 const UNDO_SLOT = 1;
 const UNDO_SLOT_WARMTH = 2;
@@ -298,6 +306,33 @@ export class WorldState {
     this.l2ToL1Logs.length = to.l2ToL1Logs;
     this.messages.length = to.messages;
     this.refund = to.refund;
+  }
+
+  /** What the running transaction has changed, as it was before; nothing is rolled back. For tracers. */
+  originals(): TransactionOriginals {
+    const journal = this.#journal;
+    const originals = {
+      balances: new Map<number, bigint>(),
+      nonces: new Map<number, bigint>(),
+      codes: new Map<number, AccountCodeFields>(),
+      slots: new Map<number, Words>(),
+    };
+    let [bigint, code] = [this.#bigints.length, this.#codes.length];
+    // From the newest entry on: what is met last was there first.
+    for (let position = this.#journalLength; position > 0;) {
+      const kind = journal[position - 1]!;
+      const id = journal[position - 2]!;
+      position -= 2;
+      if (kind === UNDO_BALANCE) originals.balances.set(id, this.#bigints[--bigint]!);
+      else if (kind === UNDO_NONCE) originals.nonces.set(id, this.#bigints[--bigint]!);
+      else if (kind === UNDO_CODE) originals.codes.set(id, this.#codes[--code]!);
+      else if (kind === UNDO_TRANSIENT) position -= LIMBS;
+      else if (kind === UNDO_SLOT) {
+        position -= LIMBS + 1;
+        originals.slots.set(id, Uint32Array.from(journal.subarray(position, position + LIMBS)));
+      }
+    }
+    return originals;
   }
 
   // --- Changes, all undone by `rollBack`

@@ -3,20 +3,23 @@
  * service is what other threads may ask of it.
  */
 import { type Bytes, equalBytes, isZero, toHex } from '../common/bytes.ts';
-import { type Clock, systemClock, systemRandom } from '../common/clock.ts';
+import { type Clock, type RandomSource, systemClock, systemRandom } from '../common/clock.ts';
 import { NodeError } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { ReplayPipeline } from '../consumers/replayPipeline.ts';
-import type { ChainFold, FoldResult } from '../log/chainFold.ts';
+import type { ChainFold, FoldResult, Software } from '../log/chainFold.ts';
 import type { Entry, GenesisEntry } from '../log/entry.ts';
 import { NEWEST_RULES, NEWEST_SCHEMA } from '../log/entryCodec.ts';
-import type { EventLog } from '../log/eventLog.ts';
+import type { EventLog, LogEntry } from '../log/eventLog.ts';
 import { LeadershipManager } from '../log/leadership.ts';
+import type { decodeEntry } from '../log/entryCodec.ts';
 import { checkLogIdentity, decodeCheckpoint } from '../log/logIdentity.ts';
 import { SealChecker, type SettlementAlarm } from '../consumers/sealChecker.ts';
 import { Batcher, type BatcherSettings, type SealedOpenBatch } from '../producers/batcher.ts';
 import type { L1Source } from '../producers/l1Source.ts';
 import { Mempool, type MempoolOptions } from '../producers/mempool.ts';
+import type { BlockProducer, SentBlock } from '../producers/blockProducer.ts';
+import { ReplayClient, type ReplayClientOptions, type ReplayClientStatus } from '../producers/replayClient.ts';
 import { type BuiltBlock, Sequencer, type SequencerSettings } from '../producers/sequencer.ts';
 import { ACCOUNT_RECORD_LENGTH, decodeAccountRecord } from '../protocol/accountRecord.ts';
 import { genesisContext } from '../protocol/genesis.ts';
@@ -35,6 +38,7 @@ import { BatchAssembly } from '../store/batchAssembly.ts';
 import type { CanonicalBlock, SettlementEvent } from '../store/journal.ts';
 import { StateCache } from '../store/stateCache.ts';
 import type { KeyValueStore } from '../store/keyValueStore.ts';
+import type { PendingTransaction } from '../rpc/backend.ts';
 import { ABSENT, type MissingKey } from '../vm/loadedState.ts';
 
 /** Newest schema and rules this software knows. */
@@ -59,8 +63,10 @@ export interface ChainDependencies {
   readonly log: EventLog;
   readonly store: KeyValueStore;
   readonly l1Source: L1Source;
-  /** Main node: what to append to an empty log. */
-  readonly genesis: (() => GenesisEntry | Promise<GenesisEntry>) | undefined;
+  /** Who writes the log: what to append to an empty one. */
+  readonly genesis: ((signal: AbortSignal) => GenesisEntry | Promise<GenesisEntry>) | undefined;
+  /** Fed over TCP: what follows the other node, instead of a sequencer. */
+  readonly replayFrom?: Pick<ReplayClientOptions, 'host' | 'port' | 'serverHead'> | undefined;
   /** External node: compares priority transactions with L1. */
   readonly checkBlock?:
     ((transactions: readonly SenderedTransaction[], signal: AbortSignal) => Promise<void>) | undefined;
@@ -71,6 +77,11 @@ export interface ChainDependencies {
   readonly logger: Logger;
   readonly events: ChainEvents;
   readonly clock?: Clock;
+  readonly random?: RandomSource;
+  /** Another age of this software, for simulation. Default: this one. */
+  readonly software?: Software;
+  /** With `software`: its schemas. Default: those of this software. */
+  readonly decode?: typeof decodeEntry;
 }
 
 /** Where settlement stands, whoever asks. */
@@ -87,6 +98,7 @@ export interface SettlementStatus extends Finality {
 /** One accepted block in numbers, for metrics and the status line. */
 export interface AcceptedBlock {
   readonly height: number;
+  readonly blockHash: Bytes;
   readonly journalEnd: number;
   /** Unix seconds. */
   readonly timestamp: bigint;
@@ -115,6 +127,8 @@ export interface ChainEvents {
     kind: string | undefined;
     sizeBytes: number;
   }): void;
+  /** For whoever compares folds: what an entry came to, and the state after it. */
+  folded?(logEntry: LogEntry, result: FoldResult): void;
   executed(source: 'reused' | 'executed', seconds: number): void;
   claim(result: 'accepted' | 'rejected' | 'expired'): void;
   append(result: 'accepted' | 'rejected' | 'failed' | 'expired', seconds: number | undefined): void;
@@ -122,6 +136,8 @@ export interface ChainEvents {
   genesis(entry: Bytes): void;
   /** A settlement entry was accepted, and the journal ends there now; or the fold was restored at start. */
   settlement(kind: SettlementEvent['kind'] | 'restored', journalEnd: number, finality: Finality): void;
+  /** A transaction became executable; only while asked for with `announcePending`. */
+  pending(transaction: PendingTransaction): void;
   /** This process sent a seal. */
   batchSent(sealed: SealedOpenBatch): void;
   /** Height of the store that was found at start. */
@@ -147,6 +163,8 @@ export interface ChainStatus {
   readonly lastTimestamp: bigint;
   readonly nextL1PriorityId: bigint;
   readonly settlement: SettlementStatus;
+  /** undefined: not fed over TCP. */
+  readonly replay: ReplayClientStatus | undefined;
 }
 
 export class Chain {
@@ -155,8 +173,9 @@ export class Chain {
   readonly #store: ChainStore;
   readonly #cache: StateCache;
   readonly #mempool: Mempool;
-  readonly #leadership: LeadershipManager<BuiltBlock>;
-  readonly #sequencer: Sequencer;
+  readonly #leadership: LeadershipManager<SentBlock>;
+  readonly #producer: BlockProducer;
+  readonly #replayClient: ReplayClient | undefined;
   readonly #pipeline: ReplayPipeline<BuiltBlock>;
   readonly #abort = new AbortController();
   readonly #batcher: Batcher | undefined;
@@ -165,8 +184,8 @@ export class Chain {
   #running: Promise<void> | undefined;
   #isStopping = false;
   #isCaughtUp = false;
-  /** Lowest height over the projections, as they report it. */
-  #projectedHeight = 0;
+  /** Lowest height over the projections, as they report it; undefined: they are still opening their stores. */
+  #projectedHeight: number | undefined;
   #sinceFlush = 0;
   #upgrade: L1Transaction | undefined;
 
@@ -177,21 +196,35 @@ export class Chain {
     this.#cache = new StateCache(store);
     this.#mempool = new Mempool(settings.mempool);
     const { log, l1Source, logger, events } = dependencies;
-    const clock = dependencies.clock ?? systemClock;
-    this.#sequencer = new Sequencer({
-      settings: settings.sequencer,
-      mempool: this.#mempool,
-      l1Source,
-      upgradeTransaction: () => this.#upgradeTransaction(),
-      cache: this.#cache,
-      readmit: (sendered) => this.#readmit(sendered),
-      head: () => this.#head(),
-      clock,
-      logger,
-      metrics: { sealed: (built) => this.#logSealed(built) },
-      mayBuild: () => !this.#isStopping && this.#head().height - this.#projectedHeight <= settings.intakeMaxLagBlocks,
-      onFatal: (error) => events.fatal(error),
-    });
+    const { clock = systemClock, random = systemRandom, software = SOFTWARE } = dependencies;
+    const { replayFrom } = dependencies;
+    this.#replayClient =
+      replayFrom &&
+      new ReplayClient({
+        ...replayFrom,
+        chainId: settings.sequencer.chainId,
+        head: () => store.head,
+        clock,
+        random,
+        logger,
+        onFatal: (error) => events.fatal(error),
+      });
+    this.#producer =
+      this.#replayClient ??
+      new Sequencer({
+        settings: settings.sequencer,
+        mempool: this.#mempool,
+        l1Source,
+        upgradeTransaction: () => this.#upgradeTransaction(),
+        cache: this.#cache,
+        readmit: (sendered) => this.#readmit(sendered),
+        head: () => this.#head(),
+        clock,
+        logger,
+        metrics: { sealed: (built) => this.#logSealed(built) },
+        mayBuild: () => !this.#isStopping && this.#projectionLag() <= settings.intakeMaxLagBlocks,
+        onFatal: (error) => events.fatal(error),
+      });
     const { treeAfter } = dependencies;
     if (treeAfter !== undefined) {
       const assembly = new BatchAssembly({ chain: store, chainId: settings.sequencer.chainId, treeAfter });
@@ -218,24 +251,24 @@ export class Chain {
         });
     }
     this.#batcher?.startedAt(store.head?.height ?? 0);
-    this.#leadership = new LeadershipManager<BuiltBlock>({
+    this.#leadership = new LeadershipManager<SentBlock>({
       openProducer: () => log.openProducer(),
-      software: SOFTWARE,
+      software,
       nodeId: settings.nodeId,
       bootId: settings.bootId,
       maxAheadBlocks: settings.maxAheadBlocks,
       clock,
-      random: systemRandom,
+      random,
       mayLead: settings.mayLead,
-      hasWork: () => this.#sequencer.hasWork(),
+      hasWork: () => this.#producer.hasWork(),
       logEnd: () => log.end(),
       checkLog: () => this.#checkLog(),
       onLead: (leadership) => {
-        this.#sequencer.lead(leadership);
+        this.#producer.lead(leadership);
         this.#batcher?.lead(leadership);
       },
       onDoubt: (_reason, unaccepted) => {
-        this.#sequencer.doubt(unaccepted);
+        this.#producer.doubt(unaccepted);
         this.#batcher?.moved();
       },
       onFatal: (error) => events.fatal(error),
@@ -249,7 +282,8 @@ export class Chain {
     });
     this.#pipeline = new ReplayPipeline<BuiltBlock>({
       log,
-      software: SOFTWARE,
+      software,
+      decode: dependencies.decode,
       chainId: settings.sequencer.chainId,
       store,
       cache: this.#cache,
@@ -265,14 +299,15 @@ export class Chain {
         events.settlement('restored', store.journalEnd, finalityOf(state));
       },
       onCaughtUp: (fold) => this.#onCaughtUp(fold),
+      clock,
       logger,
       metrics: {
-        entryRead: (position, result, entry, sizeBytes) => this.#onEntryRead(position, result, entry, sizeBytes),
+        entryRead: (logEntry, result, entry) => this.#onEntryRead(logEntry, result, entry),
         executed: (source, seconds) => events.executed(source, seconds),
       },
     });
     const workArrived = (): void => {
-      this.#sequencer.workArrived();
+      this.#producer.workArrived();
       this.#leadership.workArrived();
     };
     this.#mempool.onExecutable = workArrived;
@@ -296,8 +331,8 @@ export class Chain {
   /** Takes nothing new in, finishes the block being built, reads back what was sent, then closes. */
   async stop(limitMs: number): Promise<void> {
     this.#isStopping = true;
-    await this.#sequencer.stop();
-    await this.#leadership.current()?.whenDrained(AbortSignal.timeout(limitMs));
+    await this.#producer.stop();
+    await this.#drain(limitMs);
     await this.#leadership.close();
     this.#abort.abort();
     await this.#batcher?.closed();
@@ -306,6 +341,14 @@ export class Chain {
     await this.#dependencies.log.close();
     await this.#store.flush();
     await this.#store.close();
+  }
+
+  async #drain(limitMs: number): Promise<void> {
+    const { clock = systemClock } = this.#dependencies;
+    const limit = new AbortController();
+    const cancel = clock.setTimer(limitMs, () => limit.abort());
+    await this.#leadership.current()?.whenDrained(limit.signal);
+    cancel();
   }
 
   // --- what other threads ask ---
@@ -329,6 +372,15 @@ export class Chain {
     return transaction.hash;
   }
 
+  /** Whether `events.pending` is wanted. */
+  announcePending(isWanted: boolean): void {
+    const { events } = this.#dependencies;
+    this.#mempool.onPending = isWanted
+      ? ({ transaction, sender }) =>
+          events.pending({ hash: transaction.hash.slice(), raw: transaction.raw.slice(), sender: sender.slice() })
+      : undefined;
+  }
+
   async pendingNonce(address: Bytes): Promise<bigint> {
     await this.#load([{ kind: 'account', address }]);
     return this.#mempool.pendingNonce(address, this.#accountView(address).nonce);
@@ -350,6 +402,15 @@ export class Chain {
   async blockContext(height: number): Promise<BlockContext | undefined> {
     const context = await this.#store.blockContext(height);
     return context === undefined ? undefined : { ...context, coinbase: context.coinbase.slice() };
+  }
+
+  /** A stored block for another thread: its encoded journal entry, and the ring of hashes before it. */
+  async blockEntry(height: number): Promise<{ entry: Bytes; blockHashes: Bytes[] } | undefined> {
+    const entry = height === 0 ? undefined : await this.#store.blockEntry(height);
+    if (entry === undefined) return undefined;
+    const hashes = await this.#store.blockHashesBefore(height);
+    // Copies: a view takes the whole buffer behind it along.
+    return { entry: entry.slice(), blockHashes: hashes.map((hash) => hash.slice()) };
   }
 
   /** Id of the next priority transaction after the stored blocks. */
@@ -381,6 +442,11 @@ export class Chain {
     return this.#store.readJournal(fromIndex, limit, maxBytes);
   }
 
+  /** Journal entries as bytes from an accepted block on, for the replay server. */
+  readFromBlock(height: number, maxBytes: number): Promise<Bytes[]> {
+    return this.#store.readJournalFromBlock(height, maxBytes);
+  }
+
   journalEnd(): number {
     return this.#store.journalEnd;
   }
@@ -394,7 +460,7 @@ export class Chain {
   /** A projection moved: intake depends on how far the slowest one is behind. */
   setProjectedHeight(height: number): void {
     this.#projectedHeight = height;
-    this.#sequencer.workArrived();
+    this.#producer.workArrived();
   }
 
   status(): ChainStatus {
@@ -406,10 +472,11 @@ export class Chain {
       epoch: this.#pipeline.fold.epoch,
       isLeading: this.#leadership.current() !== undefined,
       isCaughtUp: this.#isCaughtUp,
-      unacceptedBlocks: this.#sequencer.unacceptedBlocks,
+      unacceptedBlocks: this.#producer.unacceptedBlocks,
       mempool: this.#mempool.status(),
       lastTimestamp: head?.timestamp ?? 0n,
       nextL1PriorityId: head?.nextL1PriorityId ?? 0n,
+      replay: this.#replayClient?.status,
       settlement: {
         ...finalityOf(this.#pipeline.settlement),
         l1Block: this.#pipeline.settlement.l1Block,
@@ -431,8 +498,14 @@ export class Chain {
     return head;
   }
 
+  /** Blocks. */
+  #projectionLag(): number {
+    const { height } = this.#head();
+    return height - (this.#projectedHeight ?? height);
+  }
+
   #checkIntake(): void {
-    const lag = this.#head().height - this.#projectedHeight;
+    const lag = this.#projectionLag();
     if (this.#isStopping || lag > this.#settings.intakeMaxLagBlocks) {
       const why = this.#isStopping ? 'the node is stopping' : `projections are ${lag} blocks behind`;
       throw new NodeError('retryable', `transaction intake is closed: ${why}; try again later`, {
@@ -489,17 +562,18 @@ export class Chain {
     built: BuiltBlock | undefined,
   ): void {
     const { events, logger, l1Source } = this.#dependencies;
-    if (built !== undefined) this.#sequencer.accepted(built);
+    if (built !== undefined) this.#producer.accepted(built);
     l1Source.included?.(transactions);
     const { output, record } = block;
     this.#mempool.applyBlock(
       changedAccounts(block),
       transactions.map(({ transaction }) => transaction.hash),
     );
-    this.#sequencer.workArrived();
+    this.#producer.workArrived();
     this.#batcher?.moved();
     const accepted: AcceptedBlock = {
       height: block.height,
+      blockHash: output.blockHash.slice(),
       journalEnd: this.#store.journalEnd,
       timestamp: record.context.timestamp,
       transactions: output.transactions.length,
@@ -537,13 +611,15 @@ export class Chain {
     }
   }
 
-  #onEntryRead(position: number, result: FoldResult, entry: Entry | undefined, sizeBytes: number): void {
-    this.#dependencies.events.entryRead({
-      position,
+  #onEntryRead(logEntry: LogEntry, result: FoldResult, entry: Entry | undefined): void {
+    const { events } = this.#dependencies;
+    events.folded?.(logEntry, result);
+    events.entryRead({
+      position: logEntry.position,
       verdict: result.verdict,
       class: result.rejectedClass,
       kind: entry?.kind,
-      sizeBytes,
+      sizeBytes: logEntry.bytes.length,
     });
   }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Bytes, ZERO_ADDRESS } from '../common/bytes.ts';
 import type { Config } from '../common/config.ts';
 import { NodeError } from '../common/errors.ts';
+import { writesLog } from '../log/openLog.ts';
 import { BATCH_NATIVE_MAX } from '../protocol/batch.ts';
 import { LOG_TREE_SIZE } from '../protocol/logTree.ts';
 import type { ChainSettings } from './chain.ts';
@@ -42,7 +43,7 @@ export function chainSettings(
 ): ChainSettings {
   const chainId = configuredChainId(config);
   return {
-    mayLead: config.nodeRole === 'main',
+    mayLead: writesLog(config),
     sequencer: {
       chainId,
       feeCollector: config.sequencerFeeCollectorAddress,

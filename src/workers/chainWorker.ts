@@ -11,7 +11,7 @@ import { Turns } from '../common/turns.ts';
 import { writeBlockDump } from '../consumers/blockDump.ts';
 import type { GenesisEntry } from '../log/entry.ts';
 import { decodeEntry } from '../log/entryCodec.ts';
-import { openLog } from '../log/openLog.ts';
+import { openLog, writesLog } from '../log/openLog.ts';
 import { openDevelopmentL1Source } from '../producers/developmentL1Source.ts';
 import { L1Queue, type L1QueueStatus } from '../producers/l1Queue.ts';
 import { type L1Source, NO_L1_SOURCE } from '../producers/l1Source.ts';
@@ -22,8 +22,10 @@ import { openRocksStore } from '../store/keyValueStore.rocks.ts';
 import { wouldStopVm } from '../vm/l1Transaction.ts';
 import type { MissingKey } from '../vm/loadedState.ts';
 import { warmUp } from '../vm/warmUp.ts';
-import { Chain, type ChainEvents } from './chain.ts';
+import { Chain, type ChainDependencies, type ChainEvents } from './chain.ts';
 import { chainSettings, chainStorePath } from './chainSettings.ts';
+import { downloadedGenesis } from './downloadedGenesis.ts';
+import { askMainNode } from './mainNode.ts';
 import type { L1GenesisService, L1QueueService, L1WatchFrom } from './l1Service.ts';
 import { newGenesisEntry } from './newGenesis.ts';
 import { type Recovery, createRecovery } from './recovery.ts';
@@ -37,15 +39,23 @@ export interface ChainService {
   l1Status(): L1QueueStatus | undefined;
   submit: Chain['submit'];
   pendingNonce: Chain['pendingNonce'];
+  announcePending: Chain['announcePending'];
   poolTransaction: Chain['poolTransaction'];
   status: Chain['status'];
   stop(limitMs: number): Promise<void>;
+}
+
+/** What the replay server reads. */
+export interface ReplayService {
+  blockContext: Chain['blockContext'];
+  readFromBlock: Chain['readFromBlock'];
 }
 
 /** What calls and state queries read. */
 export interface StateService {
   readStateAt(keys: readonly MissingKey[], height: number): ReturnType<Chain['readStateAt']>;
   blockContext: Chain['blockContext'];
+  blockEntry: Chain['blockEntry'];
 }
 
 assert(parentPort !== null, 'chainWorker runs as a worker');
@@ -53,6 +63,7 @@ const data = workerData as ChainWorkerData;
 const config = importConfig(data.config);
 const main = new ThreadPort(parentPort);
 const projections = data.projections.map((port) => new ThreadPort(port));
+const journalReaders = [...projections, ...data.followers.map((port) => new ThreadPort(port))];
 const rpc = new ThreadPort(data.rpc);
 const logger = createLogger({
   format: config.logFormat,
@@ -71,18 +82,19 @@ let onGenesis: ((entry: Uint8Array) => void) | undefined;
 
 const events: ChainEvents = {
   accepted(block) {
-    for (const port of projections) port.emit('journalEnd', block.journalEnd);
+    for (const port of journalReaders) port.emit('journalEnd', block.journalEnd);
     main.emit('accepted', block);
   },
   genesis(entry) {
-    for (const port of projections) port.emit('journalEnd', 1);
+    for (const port of journalReaders) port.emit('journalEnd', 1);
     main.emit('genesis', entry);
     onGenesis?.(entry);
   },
   settlement(kind, journalEnd, finality) {
-    for (const port of projections) port.emit('journalEnd', journalEnd);
+    for (const port of journalReaders) port.emit('journalEnd', journalEnd);
     main.emit('settlement', { kind, finality });
   },
+  pending: (transaction) => main.emit('pending', transaction),
   batchSent: (sealed) => main.emit('batchSent', sealed),
   opened: (height) => main.emit('opened', height),
   entryRead: (entry) => main.emit('entryRead', entry),
@@ -127,6 +139,32 @@ function newGenesis(): Promise<GenesisEntry> {
     { logId: systemRandom(16), nodeId, bootId },
     l1Queue === undefined ? undefined : (genesisRoot) => l1.read(genesisRoot),
   );
+}
+
+/** For the empty log of a node that is fed over TCP. */
+function genesisOfMainNode(signal: AbortSignal): Promise<GenesisEntry> {
+  const { nodeId, bootId } = data;
+  const l1 = main.remote<L1GenesisService>('l1Genesis');
+  return downloadedGenesis({
+    config,
+    ids: { logId: systemRandom(16), nodeId, bootId },
+    readL1: l1Queue === undefined ? undefined : (genesisRoot) => l1.read(genesisRoot),
+    signal,
+  });
+}
+
+/** Where a node that is fed over TCP gets its blocks. */
+function replayFrom(): ChainDependencies['replayFrom'] {
+  const { sequencerBlockReplayDownloadAddress: server, generalMainNodeRpcUrl: url } = config;
+  if (server === undefined) return undefined;
+  return {
+    ...server,
+    async serverHead(signal) {
+      if (url === undefined) return undefined;
+      const answer = await askMainNode(url, 'eth_blockNumber', [], signal);
+      return answer.kind === 'result' ? Number(answer.result) : undefined;
+    },
+  };
 }
 
 /** Whether the chain of this log has an L1 that this node can look at. Throws before anything is built that does not fit. */
@@ -202,7 +240,8 @@ async function start(): Promise<void> {
       log,
       store,
       l1Source: openL1Source(),
-      genesis: config.nodeRole === 'main' ? newGenesis : undefined,
+      genesis: config.nodeRole === 'main' ? newGenesis : writesLog(config) ? genesisOfMainNode : undefined,
+      replayFrom: replayFrom(),
       checkBlock:
         config.nodeRole === 'main'
           ? undefined
@@ -223,20 +262,26 @@ async function start(): Promise<void> {
       journalEnd: () => chain.journalEnd(),
       logId: () => chain.logId(),
     };
-    const projectedHeights = projections.map(() => 0);
+    const projectedHeights = projections.map((): number | undefined => undefined);
+    for (const port of journalReaders) port.serve<JournalService>('journal', journal);
     projections.forEach((port, i) => {
-      port.serve<JournalService>('journal', journal);
       port.on<number>('projectedHeight', (height) => {
         projectedHeights[i] = height;
         if (port === treePort) treeHeight.rise(height);
-        chain.setProjectedHeight(Math.min(...projectedHeights));
+        const known = projectedHeights.filter((each) => each !== undefined);
+        if (known.length === projections.length) chain.setProjectedHeight(Math.min(...known));
       });
     });
     const state = {
       readStateAt: (keys: readonly MissingKey[], height: number) => chain.readStateAt(keys, height),
       blockContext: (height: number) => chain.blockContext(height),
+      blockEntry: (height: number) => chain.blockEntry(height),
     };
     rpc.serve<StateService>('state', state);
+    main.serve<ReplayService>('replay', {
+      blockContext: (height) => chain.blockContext(height),
+      readFromBlock: (height, maxBytes) => chain.readFromBlock(height, maxBytes),
+    });
     main.serve<StateService>('state', state);
     onGenesis = (entryBytes) => {
       const entry = decodeEntry(GENESIS_SCHEMA, entryBytes);
@@ -255,6 +300,7 @@ async function start(): Promise<void> {
     main.serve<ChainService>('chain', {
       l1Status: () => (isL1Watched ? l1Queue?.status : undefined),
       submit: (raw, sender) => chain.submit(raw, sender),
+      announcePending: (isWanted) => chain.announcePending(isWanted),
       pendingNonce: (address) => chain.pendingNonce(address),
       poolTransaction: (hash) => chain.poolTransaction(hash),
       status: () => chain.status(),
@@ -263,7 +309,7 @@ async function start(): Promise<void> {
         await recovery?.close();
       },
     });
-    for (const port of projections) port.emit('journalEnd', chain.journalEnd());
+    for (const port of journalReaders) port.emit('journalEnd', chain.journalEnd());
     const turns = new Turns();
     await warmUp(async () => turns.due());
     chain.start();

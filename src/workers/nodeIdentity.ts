@@ -5,13 +5,14 @@ import { type Bytes, fromHex, toHex } from '../common/bytes.ts';
 import type { RandomSource } from '../common/clock.ts';
 import { NodeError } from '../common/errors.ts';
 
-const FILE = 'node-id';
+/** In the data folder. */
+export const NODE_ID_FILE = 'node-id';
 const ID_BYTES = 16;
 
 /** @throws NodeError NODE_ID_UNREADABLE */
 export function readNodeId(dataPath: string, configured: Bytes | undefined, random: RandomSource): Bytes {
   if (configured !== undefined) return configured;
-  const path = join(dataPath, FILE);
+  const path = join(dataPath, NODE_ID_FILE);
   let text: string;
   try {
     text = readFileSync(path, 'utf8').trim();
@@ -22,8 +23,13 @@ export function readNodeId(dataPath: string, configured: Bytes | undefined, rand
     writeFileSync(path, `${toHex(id)}\n`, { flag: 'wx' });
     return id;
   }
+  return parseNodeId(path, text);
+}
+
+/** @throws NodeError NODE_ID_UNREADABLE */
+export function parseNodeId(path: string, text: string): Bytes {
   try {
-    const id = fromHex(text);
+    const id = fromHex(text.trim());
     if (id.length !== ID_BYTES) throw new RangeError(`it holds ${id.length} bytes`);
     return id;
   } catch (error) {

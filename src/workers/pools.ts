@@ -1,15 +1,37 @@
 /** Where a submitted transaction goes: into this node's pool, or to the main node. */
 import { type Bytes, bytesToBigInt, fromHex, toHex } from '../common/bytes.ts';
 import { NodeError, errorText } from '../common/errors.ts';
-import type { Pool } from '../rpc/backend.ts';
+import type { PendingTransaction, Pool } from '../rpc/backend.ts';
 import { RPC_CODE, RpcError, submissionError } from '../rpc/errors.ts';
 import type { ChainService } from './chainWorker.ts';
+import { type MainNodeAnswer, askMainNode } from './mainNode.ts';
 import type { Remote } from './threadPort.ts';
 
-const FORWARD_TIMEOUT_MS = 10_000;
+/** Who wants to hear of transactions as they arrive. */
+export class PendingListeners {
+  readonly #listeners = new Set<(transaction: PendingTransaction) => void>();
 
-/** @param recover sender of an EIP-2718 encoding */
-export function localPool(chain: Remote<ChainService>, recover: (raw: Bytes) => Promise<Bytes>): Pool {
+  get isEmpty(): boolean {
+    return this.#listeners.size === 0;
+  }
+
+  /** Returns how to stop. */
+  add(listener: (transaction: PendingTransaction) => void): () => void {
+    const own = (transaction: PendingTransaction): void => listener(transaction);
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
+  }
+
+  publish(transaction: PendingTransaction): void {
+    for (const listener of [...this.#listeners]) listener(transaction);
+  }
+}
+
+/** Sender of an EIP-2718 encoding. */
+export type RecoverSender = (raw: Bytes) => Promise<Bytes>;
+
+/** @param pending what the chain worker announces while it is asked to */
+export function localPool(chain: Remote<ChainService>, recover: RecoverSender, pending: PendingListeners): Pool {
   return {
     async submit(raw) {
       try {
@@ -23,19 +45,29 @@ export function localPool(chain: Remote<ChainService>, recover: (raw: Bytes) => 
     transactionByHash: (hash) => chain.poolTransaction(hash),
     pendingNonce: (address) => chain.pendingNonce(address),
     async status() {
-      const { pending, queued } = (await chain.status()).mempool;
-      return { pending, queued };
+      const { mempool } = await chain.status();
+      return { pending: mempool.pending, queued: mempool.queued };
+    },
+    async watchPending(listener) {
+      const stop = pending.add(listener);
+      try {
+        await chain.announcePending(true);
+      } catch (error) {
+        stop();
+        throw error;
+      }
+      return () => {
+        stop();
+        // The thread may be gone: then nothing is announced anyway.
+        if (pending.isEmpty) chain.announcePending(false).catch(() => undefined);
+      };
     },
   };
 }
 
-interface JsonRpcAnswer {
-  readonly result?: unknown;
-  readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown };
-}
-
 /** An external node never includes anything itself: it hands on and gives the main node's answer. */
-export function forwardingPool(local: Pool, mainNodeUrl: string | undefined): Pool {
+export function forwardingPool(local: Pool, mainNodeUrl: string | undefined, recover: RecoverSender): Pool {
+  const taken = new PendingListeners();
   const ask = async (method: string, params: readonly unknown[]): Promise<string> => {
     if (mainNodeUrl === undefined) {
       throw new RpcError(
@@ -43,31 +75,36 @@ export function forwardingPool(local: Pool, mainNodeUrl: string | undefined): Po
         'this node does not forward transactions: general_main_node_rpc_url is not set',
       );
     }
-    let answer: JsonRpcAnswer;
+    let answer: MainNodeAnswer;
     try {
-      const response = await fetch(mainNodeUrl, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-        signal: AbortSignal.timeout(FORWARD_TIMEOUT_MS),
-      });
-      answer = (await response.json()) as JsonRpcAnswer;
+      answer = await askMainNode(mainNodeUrl, method, params);
     } catch (error) {
       throw new RpcError(
         RPC_CODE.serverError,
-        `the main node does not answer: ${errorText(error)}; the transaction may have arrived`,
+        `the main node does not answer: ${errorText(error instanceof Error ? (error.cause ?? error) : error)}; the transaction may have arrived`,
         { cause: error },
       );
     }
-    const { error, result } = answer;
-    if (error !== undefined)
-      throw new RpcError(error.code, error.message, error.data === undefined ? {} : { data: error.data });
+    if (answer.kind === 'error') {
+      const { code, message, data } = answer.error;
+      throw new RpcError(code, message, data === undefined ? {} : { data });
+    }
+    const { result } = answer;
     if (typeof result !== 'string')
       throw new RpcError(RPC_CODE.serverError, `the main node answered ${method} with something else`);
     return result;
   };
   return {
-    submit: async (raw) => fromHex(await ask('eth_sendRawTransaction', [toHex(raw)])),
+    async submit(raw) {
+      const hash = fromHex(await ask('eth_sendRawTransaction', [toHex(raw)]));
+      if (!taken.isEmpty)
+        recover(raw).then(
+          (sender) => taken.publish({ hash, raw, sender }),
+          () => undefined, // the main node took what this one cannot read: it is announced with its block
+        );
+      return hash;
+    },
+    watchPending: (listener) => Promise.resolve(taken.add(listener)),
     transactionByHash: () => Promise.resolve(undefined),
     async pendingNonce(address) {
       if (mainNodeUrl === undefined) return local.pendingNonce(address);

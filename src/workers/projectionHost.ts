@@ -1,10 +1,19 @@
 /** A thread that holds projections: each follows the journal of the chain worker and tells the main thread how far it is. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../common/clock.ts';
 import { type Config, importConfig } from '../common/config.ts';
 import { NodeError, assert } from '../common/errors.ts';
+import { isRetryableError, retry } from '../common/retry.ts';
+import type { InsertedRows } from '../projections/analyticsStore.ts';
 import type { Projection, ProjectionState } from '../projections/projection.ts';
-import { type AppliedRun, type Progress, ProjectionRunner } from '../projections/projectionRunner.ts';
+import {
+  type AppliedRun,
+  type Progress,
+  ProjectionRunner,
+  type RunnerLimits,
+} from '../projections/projectionRunner.ts';
+import type { KeyValueStore } from '../store/keyValueStore.ts';
 import { openRocksStore } from '../store/keyValueStore.rocks.ts';
 import { type JournalService, RemoteJournal } from './remoteJournal.ts';
 import { ThreadPort } from './threadPort.ts';
@@ -16,14 +25,34 @@ export interface ProjectionsEvents {
   state: { readonly projection: string; readonly state: ProjectionState; readonly height: number };
   progress: Progress & { readonly projection: string };
   problem: { readonly projection: string; readonly kind: string; readonly code: string; readonly message: string };
+  /** Into ClickHouse. */
+  inserted: InsertedRows;
 }
+
+export type Tell = <N extends keyof ProjectionsEvents>(name: N, value: ProjectionsEvents[N]) => void;
+
+export interface HostOptions {
+  readonly chosen: (config: Config) => readonly Projection<unknown>[];
+  /** RocksDB without it. */
+  readonly openStore?: (config: Config, tell: Tell) => (path: string) => Promise<KeyValueStore>;
+  readonly limits?: (config: Config) => Partial<RunnerLimits>;
+  /**
+   * The node goes on without them: it does not wait until they are open, their height holds nothing back, and what ends
+   * them is a problem to report.
+   */
+  readonly isOptional?: boolean;
+}
+
+const OPTIONAL_STOP_LIMIT_MS = 5_000;
+const REOPEN_FIRST_MS = 500;
+const REOPEN_MAX_MS = 30_000;
 
 export interface ProjectionsControl {
   stop(): Promise<void>;
 }
 
 /** Opens these projections, says `ready` and lets them follow the journal until `stop`. Failures go to the main thread. */
-export async function hostProjections(chosen: (config: Config) => readonly Projection<unknown>[]): Promise<void> {
+export async function hostProjections({ chosen, openStore, limits, isOptional = false }: HostOptions): Promise<void> {
   assert(parentPort !== null, 'projections run in a worker');
   const { config: portable, chain: chainEndpoint } = workerData as ProjectionsWorkerData;
   const config = importConfig(portable);
@@ -34,16 +63,20 @@ export async function hostProjections(chosen: (config: Config) => readonly Proje
   chain.on<number>('journalEnd', (end) => journal.moved(end));
 
   const heights = new Map<string, number>();
-  const tellHeight = (): void => chain.emit('projectedHeight', Math.min(...heights.values()));
-  const tell = <N extends keyof ProjectionsEvents>(name: N, value: ProjectionsEvents[N]): void =>
-    main.emit(name, value);
+  const tellHeight = (): void => {
+    if (!isOptional) chain.emit('projectedHeight', Math.min(...heights.values()));
+  };
+  const tell: Tell = (name, value) => main.emit(name, value);
+  const tellProblem = (projection: string, error: NodeError): void =>
+    tell('problem', { projection, kind: error.kind, code: error.code, message: error.message });
 
   const openRunner = async (projection: Projection<unknown>): Promise<ProjectionRunner<unknown>> => {
     const runner: ProjectionRunner<unknown> = await ProjectionRunner.open({
       projection,
       journal,
       dataDirectory: config.generalRocksDbPath,
-      openStore: openRocksStore,
+      openStore: openStore?.(config, tell) ?? openRocksStore,
+      limits: limits?.(config) ?? {},
       clock: systemClock,
       events: {
         applied: (run) => {
@@ -53,8 +86,7 @@ export async function hostProjections(chosen: (config: Config) => readonly Proje
         },
         state: (state) => tell('state', { projection: projection.name, state, height: runner.height }),
         progress: (progress) => tell('progress', { ...progress, projection: projection.name }),
-        error: (error) =>
-          tell('problem', { projection: projection.name, kind: error.kind, code: error.code, message: error.message }),
+        error: (error) => tellProblem(projection.name, error),
       },
     });
     heights.set(projection.name, runner.height);
@@ -69,11 +101,18 @@ export async function hostProjections(chosen: (config: Config) => readonly Proje
   main.serve<ProjectionsControl>('control', {
     async stop() {
       abort.abort();
-      await Promise.allSettled(running);
+      const ended = Promise.allSettled(running);
+      // What an optional one waits for may not come; it goes on from its checkpoint.
+      await (isOptional ? Promise.race([ended, sleep(OPTIONAL_STOP_LIMIT_MS, undefined, { ref: false })]) : ended);
       for (const runner of runners) await runner.close();
     },
   });
 
+  if (isOptional) {
+    main.emit('ready', undefined);
+    for (const projection of chosen(config)) running.push(runOptional(projection));
+    return;
+  }
   try {
     for (const projection of chosen(config)) runners.push(await openRunner(projection));
     tellHeight();
@@ -86,11 +125,33 @@ export async function hostProjections(chosen: (config: Config) => readonly Proje
     }
     main.emit('ready', undefined);
   } catch (error) {
-    main.emitError(
-      'fatal',
-      error instanceof NodeError
-        ? error
-        : new NodeError('fatal', 'a projection cannot be opened', { code: 'PROJECTION_OPEN_FAILED' }, { cause: error }),
-    );
+    main.emitError('fatal', openFailure(error));
   }
+
+  async function runOptional(projection: Projection<unknown>): Promise<void> {
+    try {
+      const runner = await retry(() => openRunner(projection), {
+        attemptsMax: Number.MAX_SAFE_INTEGER,
+        firstPauseMs: REOPEN_FIRST_MS,
+        pauseMaxMs: REOPEN_MAX_MS,
+        signal: abort.signal,
+        isRetryable: isRetryableError,
+        onRetry: (error) => {
+          tell('state', { projection: projection.name, state: 'paused', height: -1 });
+          tellProblem(projection.name, openFailure(error));
+        },
+      });
+      runners.push(runner);
+      await runner.run(abort.signal);
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      tell('state', { projection: projection.name, state: 'failed', height: heights.get(projection.name) ?? -1 });
+      tellProblem(projection.name, openFailure(error));
+    }
+  }
+}
+
+function openFailure(error: unknown): NodeError {
+  if (error instanceof NodeError) return error as NodeError; // instanceof forgets the type parameter
+  return new NodeError('fatal', 'a projection cannot be opened', { code: 'PROJECTION_OPEN_FAILED' }, { cause: error });
 }

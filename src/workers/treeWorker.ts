@@ -3,4 +3,4 @@ import { merkleTree } from '../projections/index.ts';
 import { hostProjections } from './projectionHost.ts';
 
 // Not awaited: see chainWorker.ts.
-void hostProjections(() => [merkleTree]);
+void hostProjections({ chosen: () => [merkleTree] });

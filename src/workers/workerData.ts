@@ -12,6 +12,8 @@ export interface ChainWorkerData {
   readonly chainAddress: Bytes | undefined;
   /** One for each thread of projections; the state tree's is the second. */
   readonly projections: readonly MessagePort[];
+  /** Of threads that read the journal and hold nothing back. */
+  readonly followers: readonly MessagePort[];
   readonly rpc: MessagePort;
 }
 

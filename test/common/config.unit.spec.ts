@@ -254,6 +254,20 @@ describe('loadConfig', () => {
   });
 
   describe('values', () => {
+    it('blocks are sealed by the limits of the specification unless told otherwise', () => {
+      const config = load();
+      assert.deepEqual(
+        [
+          config.sequencerBlockTimeMs,
+          config.sequencerMaxTransactionsInBlock,
+          config.sequencerBlockGasLimit,
+          config.sequencerBlockPubdataLimitBytes,
+          config.sequencerBlockSizeLimitBytes,
+        ],
+        [100, 1_000, 100_000_000n, 110_000n, 6 * 1024 * 1024],
+      );
+    });
+
     it('reads durations and sizes with units and keeps the plain unit of shared options', () => {
       const durations: Record<string, number> = {
         '100ms': 100,

@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import { RateMeter, createProgress, durationText, progressText, rateText } from '../../src/common/progress.ts';
+import {
+  RateMeter,
+  TimeLeft,
+  createProgress,
+  durationText,
+  progressText,
+  rateText,
+} from '../../src/common/progress.ts';
 import type { ProgressOutput } from '../../src/common/progress.ts';
 import { FakeClock } from '../support/fakeClock.ts';
 
@@ -89,11 +96,45 @@ describe('progress', () => {
     progress.stop();
     progress.update(5, 100);
     assert.deepEqual(output.lines, [
-      'rebuilding state: 0 of 100 (0 %) blocks, 0 blocks/s',
-      'rebuilding state: 50 of 100 (50 %) blocks, 10.0 blocks/s, 5 s left',
-      'rebuilding state: 100 of 100 (100 %) blocks, 10.0 blocks/s, 0 s left',
+      'rebuilding state: 20 of 100 (20 %) blocks, 10.0 blocks/s, 8 s left',
+      'rebuilding state: 70 of 100 (70 %) blocks, 10.0 blocks/s, 3 s left',
       'rebuilding state: 100 of 100 (100 %) blocks, 10.0 blocks/s, 0 s left, 11 s in all',
     ]);
+  });
+
+  it('shows nothing of work that is over within two seconds', () => {
+    const clock = new FakeClock();
+    const output = new Output();
+    for (const format of ['human', 'json'] as const) {
+      const progress = createProgress({ label: 'quick', unit: 'blocks', output, format, clock });
+      progress.update(1, 2);
+      clock.advance(1_900);
+      progress.update(2, 2);
+      progress.stop();
+    }
+    assert.equal(output.text, '');
+  });
+
+  it('says a time left that counts down and does not jump when the rate does', () => {
+    const clock = new FakeClock();
+    const left = new TimeLeft(clock);
+    let before = left.update(100) ?? 0;
+    // The estimate says 100 s, 25 s, 100 s ... in turn.
+    for (let step = 0; step < 200; step++) {
+      clock.advance(250);
+      const now = left.update(step % 8 < 4 ? 100 : 25);
+      assert.ok(now !== undefined && Math.abs(now - before) <= 5, `from ${before} to ${now}`);
+      before = now;
+    }
+    assert.ok(before > 25 && before < 100);
+    // A steady rate is followed to the second.
+    for (let second = 60; second > 0; second--) {
+      clock.advance(1_000);
+      before = left.update(second) ?? 0;
+    }
+    assert.equal(Math.round(before), 1);
+    assert.equal(left.update(0), 0);
+    assert.equal(left.update(undefined), undefined);
   });
 
   it('prints JSON lines for machines', () => {
@@ -107,7 +148,7 @@ describe('progress', () => {
     assert.deepEqual(
       output.lines.map((line) => JSON.parse(line) as unknown),
       [
-        { label: 'l', unit: 'blocks', done: 0, total: 10, ratePerSecond: 0, isLast: false },
+        { label: 'l', unit: 'blocks', done: 10, total: 10, ratePerSecond: 5, secondsLeft: 0, isLast: false },
         { label: 'l', unit: 'blocks', done: 10, total: 10, ratePerSecond: 5, secondsLeft: 0, isLast: true },
       ],
     );

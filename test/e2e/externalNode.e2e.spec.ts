@@ -160,6 +160,7 @@ describe('an external node beside the main node', function () {
       rpc_address: `127.0.0.1:${node.ports.rpc}`,
       status_server_address: `127.0.0.1:${node.ports.status}`,
       general_prometheus_port: String(node.ports.metrics),
+      sequencer_block_replay_server_address: '127.0.0.1:0',
     });
     assert.equal(code, 75);
     assert.match(stdout + stderr, /no log to tail at .*: start the process that writes it first/);

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import kafkajs from 'kafkajs';
 import type { Hex } from 'viem';
 import { toHex } from '../../src/common/bytes.ts';
+import { encodeEntry } from '../../src/log/entryCodec.ts';
 import { openKafkaLog } from '../../src/log/eventLog.kafka.ts';
 import { topicName } from '../../src/log/topic.ts';
 import { projections } from '../../src/projections/index.ts';
@@ -18,6 +22,7 @@ import { type Deployed, mixedL1Requests, mixedTransactions } from '../support/mi
 import {
   NodeProcess,
   freeNodePorts,
+  freePorts,
   killAllNodes,
   removeFolder,
   rpc,
@@ -111,13 +116,46 @@ async function readLog(prefix: string, height: number): Promise<LogWatcher> {
   }
 }
 
-describe('main and external node over Kafka', function () {
+/** Entries that no reader may take: a copy, another block for a height that is taken, other bytes, no schema. */
+async function appendNonsense(prefix: string, height: number): Promise<void> {
+  const { entries } = await readLog(prefix, height);
+  const accepted = entries.filter(({ result }) => result.verdict === 'accepted');
+  const copied = accepted.find(({ entry }) => entry?.kind === 'Block')?.logEntry;
+  const newest = accepted.findLast(({ entry }) => entry?.kind === 'Block')?.entry;
+  assert.ok(copied !== undefined && newest?.kind === 'Block');
+  const foreign = encodeEntry({ ...newest, height: newest.height + 1n, claim: new Uint8Array(16).fill(7) });
+  const headers = { schema: '1' };
+  const messages = [
+    { key: 'copy', value: Buffer.from(copied.bytes), headers },
+    { key: 'foreign', value: Buffer.from(foreign.bytes), headers },
+    { key: 'trailing', value: Buffer.concat([copied.bytes, Buffer.of(0)]), headers },
+    { key: 'no entry', value: Buffer.alloc(300, 0xff), headers },
+    { key: 'empty', value: Buffer.alloc(0), headers },
+    { key: 'no schema', value: Buffer.from(copied.bytes) },
+    { key: 'unknown schema', value: Buffer.from(copied.bytes), headers: { schema: '2' } },
+  ];
+  const producer = new kafkajs.Kafka({
+    clientId: 'nonsense',
+    brokers: [...kafka.brokers],
+    logLevel: kafkajs.logLevel.NOTHING,
+  }).producer();
+  await producer.connect();
+  try {
+    await producer.send({ topic: topicName(prefix, CHAIN), acks: -1, messages });
+  } finally {
+    await producer.disconnect();
+  }
+}
+
+describe('main node on Kafka, external nodes over Kafka and over TCP', function () {
   this.timeout(120_000);
   withKafka();
 
   const prefix = aPrefix();
   let main: NodeProcess;
   let external: NodeProcess;
+  /** Fed by the main node, without a broker. */
+  let overTcp: NodeProcess;
   let mainEnv: Record<string, string>;
   /** All that the second node is told of the chain; the broker of a test has one copy of everything. */
   let externalEnv: Record<string, string>;
@@ -151,13 +189,24 @@ describe('main and external node over Kafka', function () {
       kafka_replication_factor: '1',
       kafka_min_insync_replicas: '1',
     };
+    const [replayPort = 0] = await freePorts(1);
+    mainEnv['sequencer_block_replay_server_address'] = `127.0.0.1:${replayPort}`;
     main = new NodeProcess({ dataPath: folder('kafka-main'), ports: await freeNodePorts(), env: mainEnv });
+    overTcp = new NodeProcess({
+      dataPath: folder('tcp-external'),
+      ports: await freeNodePorts(),
+      env: {
+        sequencer_block_replay_download_address: `127.0.0.1:${replayPort}`,
+        general_main_node_rpc_url: main.rpcUrl,
+      },
+    });
     external = new NodeProcess({ dataPath: folder('kafka-external'), ports: await freeNodePorts(), env: externalEnv });
     main.start();
     await main.whenReady();
     await whenFunded(main.rpcUrl);
     external.start();
-    await external.whenReady();
+    overTcp.start();
+    await Promise.all([external.whenReady(60_000), overTcp.whenReady(60_000)]);
     if (registry !== undefined) {
       const subjects = (await (await fetch(`${registry}/subjects`)).json()) as string[];
       assert.ok(
@@ -235,27 +284,60 @@ describe('main and external node over Kafka', function () {
   });
 
   it('give the same blocks and receipts', async () => {
-    await whenAtBlock(external, head);
+    await Promise.all([whenAtBlock(external, head), whenAtBlock(overTcp, head)]);
     for (let height = 0; height <= head; height++) {
       for (const [method, params] of [
         ['eth_getBlockByNumber', [`0x${height.toString(16)}`, true]],
         ['eth_getBlockReceipts', [`0x${height.toString(16)}`]],
       ] as const) {
-        const [ours, theirs] = await Promise.all(
-          [main, external].map(({ rpcUrl }) => rpc<JsonRecord | JsonRecord[]>(rpcUrl, method, params)),
+        const [ours, ...theirs] = await Promise.all(
+          [main, external, overTcp].map(({ rpcUrl }) => rpc<JsonRecord | JsonRecord[]>(rpcUrl, method, params)),
         );
         assert.ok(ours);
-        assert.deepEqual(theirs, ours, `${method} ${height}`);
+        assert.deepEqual(theirs, [ours, ours], `${method} ${height}`);
       }
     }
   });
 
+  it('let a projection of somebody else reproduce the list of blocks from the topic alone', async function () {
+    const registry = await kafka.registryUrl();
+    if (registry === undefined) {
+      assert.notEqual(process.env['CI'], 'true', 'there is no schema registry');
+      process.stderr.write('\n  !! LEFT OUT, although it matters: there is no schema registry\n\n');
+      return this.skip();
+    }
+    await appendNonsense(prefix, head);
+    const script = fileURLToPath(new URL('../../examples/blockList/blockList.js', import.meta.url));
+    const args = ['--brokers', brokers, '--registry', registry, '--topic', topicName(prefix, CHAIN)];
+    const { stdout } = await promisify(execFile)(process.execPath, [script, ...args], { timeout: 60_000 });
+    const listed = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as JsonRecord);
+    const { blocks } = await readLog(prefix, head);
+    const answered: JsonRecord[] = [];
+    for (const { height, record } of blocks) {
+      const block = await rpc<{ timestamp: Hex; transactions: Hex[] }>(main.rpcUrl, 'eth_getBlockByNumber', [
+        `0x${height.toString(16)}`,
+        false,
+      ]);
+      answered.push({
+        number: Number(height),
+        outputHash: toHex(record.blockOutputHash),
+        timestamp: Number(block.timestamp),
+        transactions: block.transactions.length,
+      });
+    }
+    assert.equal(listed.length, head);
+    assert.deepEqual(listed, answered);
+  });
+
   it('store the output hashes of the log, and the same state, journal and repositories, key by key', async () => {
-    assert.deepEqual([await external.stop(), await main.stop()], [0, 0]);
+    assert.deepEqual([await overTcp.stop(), await external.stop(), await main.stop()], [0, 0, 0]);
     const watcher = await readLog(prefix, head);
     const inLog = watcher.blocks.map(({ record }) => toHex(record.blockOutputHash));
     assert.equal(inLog.length, head);
-    for (const { dataPath } of [main, external]) {
+    for (const { dataPath } of [main, external, overTcp]) {
       const store = await ChainStore.open(
         await openRocksStore(chainStorePath({ generalRocksDbPath: dataPath })),
         genesisContext,
@@ -276,6 +358,9 @@ describe('main and external node over Kafka', function () {
     digests = await digestOf(main);
     assert.deepEqual(Object.keys(digests).sort(), ['journal', 'state', ...projections.map(({ name }) => name)].sort());
     assert.deepEqual(await digestOf(external), digests);
+    // Its log and so its journal are its own, and carry no settlement.
+    const fedOverTcp = await digestOf(overTcp);
+    for (const name of ['state', 'repositories', 'merkleTree']) assert.deepEqual(fedOverTcp[name], digests[name], name);
   });
 
   it('agree again after the external node lost its data, from broker, prefix and chain id alone', async () => {
@@ -337,10 +422,18 @@ describe('main and external node over Kafka', function () {
 
     const [replayed] = await commandJson(['replay', '1'], { general_rocks_db_path: external.dataPath });
     assert.deepEqual(replayed, { from: 1, to: head, replayed: head, equal: true });
-    const verified = await commandJson(['verify', 'all'], { general_rocks_db_path: external.dataPath });
+    const verified = await commandJson(['verify', 'all'], {
+      ...mainEnv,
+      node_role: 'external',
+      general_rocks_db_path: external.dataPath,
+    });
     assert.deepEqual(
-      verified.map(({ projection, isEqual, height }) => ({ projection, isEqual, height })),
-      projections.map(({ name }) => ({ projection: name, isEqual: true, height: head })),
+      verified.map(({ target, verdict, height }) => ({ target, verdict, height })),
+      ['log', 'state', ...projections.map(({ name }) => name)].map((target) => ({
+        target,
+        verdict: 'equal',
+        height: head,
+      })),
     );
     const env = { ...mainEnv, general_rocks_db_path: main.dataPath };
     const rebuilt = await commandJson(['rebuild', 'all'], env);
@@ -430,6 +523,16 @@ describe('topics of the log on Kafka', function () {
         differences.some((line) => line.startsWith(weakness)),
         differences.join(),
       );
+    const doctor = await runCommand(['doctor', '--json'], { ...env, general_prometheus_port: '0' });
+    assert.equal(doctor.code, 1);
+    const { findings } = JSON.parse(doctor.stdout) as { findings: { level: string; check: string; text: string }[] };
+    const refused = findings
+      .filter(({ level, check }) => level === 'fail' && check === 'topic')
+      .map(({ text }) => text);
+    assert.deepEqual(
+      refused,
+      differences.map((line) => `${topic}: ${line}`),
+    );
     for (const node_role of ['main', 'external']) {
       const ports = await freeNodePorts();
       const started = await runCommand(['start'], {
@@ -439,6 +542,7 @@ describe('topics of the log on Kafka', function () {
         rpc_address: `127.0.0.1:${ports.rpc}`,
         status_server_address: `127.0.0.1:${ports.status}`,
         general_prometheus_port: String(ports.metrics),
+        sequencer_block_replay_server_address: '127.0.0.1:0',
         sequencer_block_dump_path: data,
       });
       const output = started.stdout + started.stderr;

@@ -5,6 +5,7 @@ import { type Address, type Hex, decodeFunctionResult, encodeFunctionData, parse
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { compileFolder } from '../../contracts/compile.ts';
 import { fromHex, toHex as bytesToHex } from '../../src/common/bytes.ts';
+import { decodeEntry } from '../../src/log/entryCodec.ts';
 import { developmentContract } from '../../src/l1/developmentL1.ts';
 import { l1AddressToAlias } from '../../src/protocol/addressAlias.ts';
 import {
@@ -19,6 +20,7 @@ import {
 } from '../l1/l1Node.ts';
 import { RICH, anAccount, viemClients } from '../support/clients.ts';
 import { testContract } from '../support/contracts.ts';
+import { logPath, readEmbeddedLog } from '../support/embeddedLogs.ts';
 import { initCodeOf } from '../support/factories.ts';
 import { killAllNodes, removeFolder, rpc, runCommand, until } from '../support/nodeProcess.ts';
 
@@ -371,5 +373,22 @@ describe('deposits from L1', function () {
     assert.equal(after.at(-1)?.hash, l2Hash);
     const status = await l1Node.node.status();
     assert.deepEqual([status['priorityTransactions'], status['l1Problem']], ['checked', undefined]);
+  });
+
+  it('names the diamond proxy of its L1 in every seal', async () => {
+    const { node, deployed } = l1Node;
+    await until('a batch is sealed', async () => {
+      const { sealed, checked } = (await node.status())['batches'] as { sealed: number; checked: number };
+      return sealed > 0 && checked === sealed ? true : undefined;
+    });
+    assert.equal(await node.stop(), 0);
+    const entries = (await readEmbeddedLog(logPath(node.dataPath))).map(({ schema, bytes }) =>
+      decodeEntry(schema, bytes),
+    );
+    const addresses = entries.flatMap((entry) =>
+      entry?.kind === 'BatchSealed' ? [bytesToHex(entry.commitInfo.chainAddress)] : [],
+    );
+    assert.ok(addresses.length > 0);
+    assert.deepEqual([...new Set(addresses)], [deployed.diamond.toLowerCase()]);
   });
 });

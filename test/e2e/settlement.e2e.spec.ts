@@ -1,12 +1,11 @@
 /** Batches of a whole node: sealed by the leader, recomputed by every node, settled by what the log says of L1. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Hex } from 'viem';
 import { type Bytes, concatBytes, fromHex, padAddress, toHex, u64be } from '../../src/common/bytes.ts';
 import { blake2s256, keccak256 } from '../../src/common/hash.ts';
 import type { BatchSealedEntry, Entry } from '../../src/log/entry.ts';
-import { decodeEntry, encodeEntry } from '../../src/log/entryCodec.ts';
+import { decodeEntry } from '../../src/log/entryCodec.ts';
 import { rootOfMiniTreePath } from '../../src/protocol/logTree.ts';
 import { encodeL2ToL1Log } from '../../src/protocol/receipts.ts';
 import { WITHDRAW_SELECTOR } from '../../src/protocol/selectors.ts';
@@ -15,7 +14,7 @@ import { type LeafProof, rootOfLeafProof, verifyAbsence, verifyExistence } from 
 import { storedBatchHash } from '../../src/protocol/storedBatch.ts';
 import { ACCOUNT_PROPERTIES_ADDRESS } from '../../src/protocol/systemAddresses.ts';
 import { RICH, anAccount, viemClients, whenFunded } from '../support/clients.ts';
-import { appendToEmbeddedLog, foldOf, logPath, readEmbeddedLog } from '../support/embeddedLogs.ts';
+import { appendAsLeader, foldOf, logPath, progressOnL1, readEmbeddedLog } from '../support/embeddedLogs.ts';
 import {
   NodeProcess,
   freeNodePorts,
@@ -59,34 +58,6 @@ async function entriesOf(node: NodeProcess): Promise<Entry[]> {
 async function sealsOf(node: NodeProcess): Promise<BatchSealedEntry[]> {
   return (await entriesOf(node)).filter((entry) => entry.kind === 'BatchSealed');
 }
-
-/** The test leads: one claim of its own and what it appends with it. The node must be stopped. */
-async function appendAsLeader(node: NodeProcess, contents: readonly ((owned: object) => Entry)[]): Promise<void> {
-  const path = logPath(node.dataPath);
-  const fold = foldOf(await readEmbeddedLog(path));
-  const id = (): Bytes => new Uint8Array(randomBytes(16));
-  const owned = { schema: 1, logId: fold.logId, epoch: fold.epoch + 1n, claim: id(), nodeId: id(), bootId: id() };
-  const claim = {
-    kind: 'EpochStarted',
-    ...owned,
-    rules: 1,
-    head: { height: BigInt(fold.height), parent: fold.parent },
-  } as Entry;
-  await appendToEmbeddedLog(path, [claim, ...contents.map((content) => content(owned))].map(encodeEntry));
-}
-
-const progress =
-  (committed: number, executed: number, l1Block: number) =>
-  (owned: object): Entry =>
-    ({
-      kind: 'L1Progress',
-      ...owned,
-      committed: BigInt(committed),
-      proved: BigInt(executed),
-      executed: BigInt(executed),
-      l1BlockNumber: BigInt(l1Block),
-      l1BlockHash: new Uint8Array(32).fill(7),
-    }) as Entry;
 
 async function blockOf(node: NodeProcess, tag: string): Promise<number> {
   return Number((await rpc<{ number: Hex }>(node.rpcUrl, 'eth_getBlockByNumber', [tag, false])).number);
@@ -258,7 +229,7 @@ describe('settlement of a node', function () {
   it('moves safe and finalized by what the log says of L1, and gives proofs once a batch is executed', async () => {
     const seals = await sealsOf(main);
     const executed = seals.length - 1;
-    await appendAsLeader(main, [progress(seals.length, executed, 100)]);
+    await appendAsLeader(logPath(main.dataPath), [progressOnL1(seals.length, executed, 100)]);
     main.start();
     await main.whenReady();
     await until('finality', async () => ((await batchesOf(main)).executed === executed ? true : undefined));
@@ -331,7 +302,7 @@ describe('settlement of a node', function () {
     assert.ok(blockNumber > BigInt(height) - 1n);
     await main.stop();
     const batch = last.batch + 1n;
-    await appendAsLeader(main, [
+    await appendAsLeader(logPath(main.dataPath), [
       (owned) =>
         ({
           kind: 'BatchSealed',

@@ -31,6 +31,7 @@ function environment(dataPath: string, ports: NodePorts): Record<string, string>
     status_server_address: `127.0.0.1:${ports.status}`,
     general_prometheus_port: String(ports.metrics),
     development_l1_port: '0',
+    sequencer_block_replay_server_address: '127.0.0.1:0',
   };
 }
 
@@ -115,6 +116,15 @@ describe('npm start', function () {
     assert.ok(height >= 3);
   });
 
+  it('says in its status line which batch is sealed', async () => {
+    const line = await until(
+      'the status line',
+      () => /main, leading \| block \d+ \|.*batch (\d+) sealed/.exec(node.output) ?? undefined,
+      60_000,
+    );
+    assert.ok(Number(line[1]) >= 1);
+  });
+
   it('gets a second node beside it that tails its log, with the other profile', async () => {
     const [path, otherPorts] = [temporaryFolder('start-external'), await freeNodePorts()];
     const external = new NodeProcess({
@@ -134,6 +144,33 @@ describe('npm start', function () {
       await until('the banner of the second node', isShown, BANNER_WITHIN_MS);
       assert.match(external.output, /external node ready/);
       assert.match(external.output, /tailed read-only/);
+      assert.equal(await rpc(external.rpcUrl, 'eth_getBalance', [recipient, 'latest']), '0x5');
+      assert.equal(await external.stop(), 0);
+    } finally {
+      await external.kill();
+      removeFolder(path);
+    }
+  });
+
+  it('feeds a second node over TCP that is told `--tcp`', async () => {
+    const [path, otherPorts] = [temporaryFolder('start-tcp'), await freeNodePorts()];
+    const { replayServer } = (await node.status()) as { replayServer: { address: string } };
+    const external = new NodeProcess({
+      dataPath: path,
+      ports: otherPorts,
+      command: ['start', '--profile', 'development-external', '--tcp'],
+      env: {
+        ...environment(path, otherPorts),
+        sequencer_block_replay_download_address: replayServer.address,
+        general_main_node_rpc_url: node.rpcUrl,
+        log_format: 'terminal',
+      },
+    });
+    try {
+      external.start();
+      const isShown = () => (external.output.includes('npm run reset') ? true : undefined);
+      await until('the banner of the node fed over TCP', isShown, BANNER_WITHIN_MS);
+      assert.match(external.output, /its own, fed over TCP by 127\.0\.0\.1/);
       assert.equal(await rpc(external.rpcUrl, 'eth_getBalance', [recipient, 'latest']), '0x5');
       assert.equal(await external.stop(), 0);
     } finally {

@@ -4,6 +4,7 @@ import { concatBytes, u64be } from '../../src/common/bytes.ts';
 import { keccak256 } from '../../src/common/hash.ts';
 import type { L1Block, L1Reader, PriorityRequest } from '../../src/l1/l1Client.ts';
 import type { L1Transaction } from '../../src/protocol/transaction.ts';
+import type { L1TransactionFields } from '../../src/protocol/transactionCodec.ts';
 import { anAddress, anL1Transaction } from '../support/factories.ts';
 
 interface SimulatedBlock extends L1Block {
@@ -44,13 +45,16 @@ export class SimulatedL1 implements L1Reader {
 
   /** A block with so many new requests; the same `content` makes the same ones. */
   mine(requestCount = 0, content = ++this.#salt): void {
+    this.mineThese(Array.from({ length: requestCount }, () => ({ to: anAddress(content), value: BigInt(content) })));
+  }
+
+  /** A block with these new requests; the chain contract numbers them. */
+  mineThese(contents: readonly Partial<L1TransactionFields>[]): void {
     const parent = this.#blocks.at(-1);
     const first = parent?.count ?? 0n;
-    const requests = Array.from({ length: requestCount }, (_, i) =>
-      anL1Transaction({ nonce: first + BigInt(i), to: anAddress(content), value: BigInt(content) }),
-    );
+    const requests = contents.map((content, i) => anL1Transaction({ ...content, nonce: first + BigInt(i) }));
     const hash = keccak256(concatBytes(parent?.hash ?? new Uint8Array(32), u64be(++this.#salt)));
-    this.#blocks.push({ number: this.#blocks.length, hash, requests, count: first + BigInt(requestCount) });
+    this.#blocks.push({ number: this.#blocks.length, hash, requests, count: first + BigInt(requests.length) });
   }
 
   /** Drops so many blocks. */

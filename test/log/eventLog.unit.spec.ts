@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { MemoryEventLog } from '../../src/log/eventLog.memory.ts';
 import { type EventLog, KeptProducer, type Producer, isCaughtUp } from '../../src/log/eventLog.ts';
 import { assertEntries, anEncodedEntry, eventLogContract, someEntries, take } from '../contracts/eventLog.contract.ts';
 import { FakeClock } from '../support/fakeClock.ts';
+import { filled } from '../support/logEntries.ts';
 
 const hasCode = (code: string) => (error: unknown) => error instanceof NodeError && error.code === code;
 
@@ -123,40 +124,6 @@ describe('eventLog.embedded', () => {
     await log.append([anEncodedEntry(end)]);
   });
 
-  it('holds an entry whole or not at all after a power cut (T15)', async () => {
-    const log = open();
-    const sizes: number[] = [];
-    const wal = join(path, 'log.sqlite-wal');
-    for (let i = 0; i < 6; i++) {
-      await log.append([anEncodedEntry(2 * i, 90_000), anEncodedEntry(2 * i + 1, 90_000)]);
-      sizes.push(readFileSync(wal).length);
-    }
-    const full = sizes.at(-1) ?? 0;
-    const seenEnds = new Set<number>();
-    const cuts = Array.from({ length: Math.ceil(full / 16_384) }, (_, i) => i * 16_384);
-    for (const cut of [...cuts, full]) {
-      const copy = mkdtempSync(join(tmpdir(), 'reprise-log-'));
-      copyFileSync(join(path, 'log.sqlite'), join(copy, 'log.sqlite'));
-      copyFileSync(wal, join(copy, 'log.sqlite-wal'));
-      truncateSync(join(copy, 'log.sqlite-wal'), cut);
-      const survivor = openEmbeddedLog({ path: copy });
-      const end = await survivor.end();
-      // Both entries of an append or none; and every append whose commit was on disk before the cut.
-      assert.equal(end % 2, 0);
-      assert.equal(end, 2 * sizes.filter((size) => size <= cut).length, `cut at ${cut} of ${full}`);
-      seenEnds.add(end);
-      if (end > 0) {
-        assertEntries(
-          await take(survivor, 0, end),
-          Array.from({ length: end }, (_, i) => anEncodedEntry(i, 90_000)),
-        );
-      }
-      await survivor.close();
-      rmSync(copy, { recursive: true, force: true });
-    }
-    assert.equal(seenEnds.size, 7);
-  });
-
   it('says what is wrong with a file of another format', async () => {
     const log = open();
     await log.close();
@@ -166,6 +133,58 @@ describe('eventLog.embedded', () => {
     database.close();
     assert.throws(() => open(), hasCode('LOG_FORMAT'));
     assert.throws(() => open(true), hasCode('LOG_FORMAT'));
+  });
+
+  it('notices a flipped bit in an entry, a missing entry, and a file that is no log', async () => {
+    const log = open();
+    await log.append(someEntries(3));
+    await log.close();
+    const file = join(path, 'log.sqlite');
+    const whole = readFileSync(file);
+    const isDamaged = (error: unknown): boolean =>
+      error instanceof NodeError && error.code === 'LOG_DAMAGED' && error.kind === 'fatal';
+    const at = whole.indexOf(Buffer.from(anEncodedEntry(1).bytes));
+    assert.ok(at > 0);
+    for (const offset of [0, 5, anEncodedEntry(1).bytes.length - 1]) {
+      const flipped = Buffer.from(whole);
+      flipped[at + offset] = (flipped[at + offset] ?? 0) ^ 0x10;
+      writeFileSync(file, flipped);
+      const damaged = open(true);
+      assert.equal((await damaged.entryAt(0))?.position, 0);
+      await assert.rejects(damaged.entryAt(1), isDamaged);
+      await assert.rejects(take(damaged, 0, 3), isDamaged);
+      await damaged.close();
+      assert.deepEqual(readFileSync(file), flipped, 'nothing is repaired');
+    }
+
+    writeFileSync(file, whole);
+    const { DatabaseSync } = await import('node:sqlite');
+    const database = new DatabaseSync(file);
+    database.exec('UPDATE entries SET position = 7 WHERE position = 1');
+    database.close();
+    for (const readOnly of [true, false]) {
+      const holed = open(readOnly);
+      await assert.rejects(holed.entryAt(1), isDamaged, 'missing');
+      await assert.rejects(holed.entryAt(7), isDamaged, 'moved');
+      await assert.rejects(take(holed, 0, 3), isDamaged);
+      assert.equal(await holed.entryAt(8), undefined, 'beyond the end');
+      await holed.close();
+    }
+
+    writeFileSync(file, filled(0x5a, 100_000));
+    for (const readOnly of [true, false]) assert.throws(() => open(readOnly), isDamaged);
+  });
+
+  it('acknowledges nothing that goes to a file which was replaced, and its readers end', async () => {
+    const log = open();
+    await log.append(someEntries(1));
+    const tail = open(true);
+    const reading = take(tail, 0, 2);
+    renameSync(join(path, 'log.sqlite'), join(path, 'old.sqlite'));
+    await assert.rejects(reading, hasCode('LOG_REPLACED'));
+    copyFileSync(join(path, 'old.sqlite'), join(path, 'log.sqlite'));
+    await assert.rejects(log.append(someEntries(1, 1)), hasCode('LOG_REPLACED'));
+    await assert.rejects(log.append(someEntries(1, 1)), hasCode('LOG_REPLACED'));
   });
 
   it('is of no more use after a failed commit: exit, reopen, read', async () => {

@@ -3,6 +3,7 @@ import { describe, it } from 'mocha';
 import { type Bytes, bigIntToBytes } from '../../src/common/bytes.ts';
 import { keccak256 } from '../../src/common/hash.ts';
 import { type AccountView, Mempool, type MempoolOptions } from '../../src/producers/mempool.ts';
+import { intrinsicGas } from '../../src/producers/poolChecks.ts';
 import { PoolError, type PoolRejectionCode } from '../../src/producers/poolErrors.ts';
 import type { L2Transaction, SenderedTransaction } from '../../src/protocol/transaction.ts';
 
@@ -88,10 +89,13 @@ describe('mempool: checks without state', () => {
     ],
     ['gas above the block', 'POOL_EXCEEDS_BLOCK_GAS_LIMIT', { gasLimit: 100_000_001n }],
     ['tip above fee', 'POOL_TIP_ABOVE_FEE_CAP', { maxFeePerGas: 10n, maxPriorityFeePerGas: 11n }],
+    // A type that no signed transaction has: the rule is for whatever a decoder of later versions lets through.
+    ['an L1 transaction', 'POOL_TYPE_NOT_SUPPORTED', { type: 0x7f as unknown as 2 }],
     ['another chain', 'POOL_INVALID_CHAIN_ID', { chainId: 271n }],
     ['nonce 2^64 - 1', 'POOL_NONCE_MAX', { nonce: (1n << 64n) - 1n }],
     ['gas below intrinsic', 'POOL_INTRINSIC_GAS_TOO_LOW', { gasLimit: 20_999n }],
-    ['fee above one ether', 'POOL_FEE_CAP_EXCEEDED', { maxFeePerGas: ETHER / 21_000n + 1n }],
+    // 1,000,001 x 999,999,000,001 = 10^18 + 1
+    ['fee above one ether', 'POOL_FEE_CAP_EXCEEDED', { gasLimit: 1_000_001n, maxFeePerGas: 999_999_000_001n }],
     ['6 wei', 'POOL_UNDERPRICED', { maxFeePerGas: 6n, maxPriorityFeePerGas: 0n }],
   ];
   for (const [name, code, fields] of cases) {
@@ -108,6 +112,7 @@ describe('mempool: checks without state', () => {
       { gasLimit: 100_000_000n },
       { maxFeePerGas: 10n, maxPriorityFeePerGas: 10n },
       { type: 0, chainId: undefined },
+      { type: 1 },
       { nonce: (1n << 64n) - 2n },
       { maxFeePerGas: 7n, maxPriorityFeePerGas: 0n },
       { maxFeePerGas: 10n ** 13n, gasLimit: 100_000n },
@@ -131,6 +136,12 @@ describe('mempool: checks without state', () => {
       );
       assert.equal(error.facts['intrinsicGas'], gas);
     }
+  });
+
+  it('counts a word of init code from each 32 bytes on', () => {
+    const gas = (length: number): bigint =>
+      intrinsicGas({ to: undefined, input: new Uint8Array(length), accessList: [] }) - 21_000n - 32_000n;
+    assert.deepEqual([1, 32, 33, 64, 65].map(gas), [4n + 2n, 128n + 2n, 132n + 4n, 256n + 4n, 260n + 6n]);
   });
 
   it('leads with the phrases that clients look for', () => {
@@ -259,6 +270,43 @@ describe('mempool: order', () => {
     assert.equal(best.next()?.transaction, b0);
     assert.equal(best.next(), undefined);
     assert.equal(drain(pool)[0], a1);
+  });
+
+  it('tells once of each transaction that becomes executable, from when somebody listens', () => {
+    const pool = aPool();
+    const sender = address(1);
+    const [first, second, third, replacement] = [
+      aTransaction({ nonce: 0n }),
+      aTransaction({ nonce: 1n }),
+      aTransaction({ nonce: 2n }),
+      aTransaction({ nonce: 1n, maxFeePerGas: 2_000n, maxPriorityFeePerGas: 20n }),
+    ];
+    const told: L2Transaction[] = [];
+    pool.add(aTransaction(), address(2), RICH);
+    pool.onPending = (sendered) => told.push(l2(sendered));
+    pool.add(third, sender, RICH);
+    pool.add(second, sender, RICH);
+    assert.deepEqual(told, []);
+    pool.add(first, sender, RICH);
+    assert.deepEqual(told, [first, second, third]);
+    pool.add(replacement, sender, RICH);
+    assert.deepEqual(told.slice(3), [replacement]);
+    pool.applyBlock([{ ...RICH, address: sender, balance: 0n }], []);
+    pool.applyBlock([{ ...RICH, address: sender }], []);
+    assert.equal(told.length, 4);
+    pool.onPending = undefined;
+    pool.add(aTransaction({ nonce: 3n }), sender, RICH);
+    assert.equal(told.length, 4);
+  });
+
+  it('tells nothing of a transaction that the full pool refuses', () => {
+    const pool = aPool({ maxPendingTransactions: 1 });
+    const told: L2Transaction[] = [];
+    const good = aTransaction();
+    pool.onPending = (sendered) => told.push(l2(sendered));
+    pool.add(good, address(1), RICH);
+    refused('POOL_FULL', () => pool.add(aTransaction({ maxPriorityFeePerGas: 1n }), address(2), RICH));
+    assert.deepEqual(told, [good]);
   });
 
   it('calls back when something becomes executable, not otherwise', () => {
@@ -483,5 +531,17 @@ describe('mempool: limits', () => {
     pool.add(aTransaction({ nonce: 1n, maxPriorityFeePerGas: 11n }), address(20_001), RICH);
     assert.equal(pool.status().queued, 10_000);
     assert.equal(pool.counters.removed.dropped, 2);
+  });
+
+  it('holds 20,000,000 bytes of queued transactions by default', () => {
+    const pool = aPool();
+    // An entry counts 500 bytes more than its transaction.
+    const queue = (sender: number, bytes: number): void => {
+      pool.add(aTransaction({ nonce: 1n, raw: bigIntToBytes(BigInt(++salt), bytes) }), address(sender), RICH);
+    };
+    for (let i = 0; i < 19; i += 1) queue(i, 999_500);
+    refused('POOL_FULL', () => queue(20, 999_501));
+    queue(21, 999_500);
+    assert.equal(pool.status().queuedSizeBytes, 20_000_000);
   });
 });

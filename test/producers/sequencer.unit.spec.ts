@@ -5,7 +5,7 @@ import { silentLogger } from '../../src/common/logger.ts';
 import type { Leadership } from '../../src/log/leadership.ts';
 import type { L1Source } from '../../src/producers/l1Source.ts';
 import { Mempool } from '../../src/producers/mempool.ts';
-import { type BuiltBlock, Sequencer } from '../../src/producers/sequencer.ts';
+import { type BuiltBlock, Sequencer, type SequencerSettings } from '../../src/producers/sequencer.ts';
 import type { L1Transaction } from '../../src/protocol/transaction.ts';
 import type { ChainHead } from '../../src/store/chainStore.ts';
 import { StateCache } from '../../src/store/stateCache.ts';
@@ -32,8 +32,10 @@ function aDeposit(nonce: bigint, overrides: Parameters<typeof anL1Transaction>[0
 /** Mints less than it costs: the VM refuses to go on with it. */
 const unexecutable = (nonce: bigint): L1Transaction => aDeposit(nonce, { toMint: 1n });
 
+const running: Sequencer[] = [];
+
 /** A sequencer on an empty chain at block 1 whose blocks are collected instead of sent. */
-function aSequencer(requests: readonly L1Transaction[]) {
+function aSequencer(requests: readonly L1Transaction[], settings: Partial<SequencerSettings> = {}) {
   const context = aBlockContext();
   const built: BuiltBlock[] = [];
   const failed = Promise.withResolvers<unknown>();
@@ -63,6 +65,7 @@ function aSequencer(requests: readonly L1Transaction[]) {
       maxTransactionsInBlock: 1_000,
       blockSizeLimitBytes: 6 * 1024 * 1024,
       nodeVersion: '0.0.0',
+      ...settings,
     },
     mempool: new Mempool({
       chainId: context.chainId,
@@ -92,10 +95,86 @@ function aSequencer(requests: readonly L1Transaction[]) {
   };
   // What the sequencer uses of a leadership.
   sequencer.lead(leadership as unknown as Leadership<BuiltBlock>);
+  running.push(sequencer);
   return { built, failed: failed.promise, sequencer };
 }
 
+async function whenBuilt(built: readonly BuiltBlock[], count: number): Promise<void> {
+  const deadline = Date.now() + 15_000;
+  while (built.length < count && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.ok(built.length >= count, `${built.length} blocks were built, not ${count}`);
+}
+
+/**
+ * Worked out by hand (execution 8): the first deposit counts the diff of its recipient, 0 to 1,000 (key 32, format, 3), the
+ * second that of the recipient with 6 bytes, who got a refund, and of the coinbase, which has 24,800,000,000,000 wei.
+ */
+const DEPOSIT_GAS = [800n * (88n + 36n), 800n * (88n + 40n + 40n)];
+
 describe('sequencer', () => {
+  afterEach(async () => {
+    for (const sequencer of running.splice(0)) await sequencer.stop();
+  });
+
+  it('TxCountLimit: seals when as many transactions are included as may be', async () => {
+    // No block time could seal before.
+    const settings = { maxTransactionsInBlock: 2, blockTimeMs: 600_000 };
+    const { built, sequencer } = aSequencer([aDeposit(0n), aDeposit(1n), aDeposit(2n)], settings);
+    await whenBuilt(built, 1);
+    await sequencer.stop();
+    assert.equal(built[0]?.sealReason, 'TxCountLimit');
+    assert.deepEqual(
+      built[0]?.output.transactions.map(({ gasUsed }) => gasUsed),
+      DEPOSIT_GAS,
+    );
+  });
+
+  it('GasLimit: an L1 transaction that does not fit is the first of the next block', async () => {
+    // The first uses 99,200 of it: 50,000 less than the block has are too much then.
+    const gasLimit = 99_950_000n;
+    const requests = [0n, 1n].map((nonce) => aDeposit(nonce, { gasLimit, toMint: 1_000n + GAS_PRICE * gasLimit }));
+    const { built, sequencer } = aSequencer(requests, { maxTransactionsInBlock: 1_000 });
+    await whenBuilt(built, 2);
+    await sequencer.stop();
+    assert.deepEqual(
+      built.map(({ sealReason, transactions }) => [sealReason, transactions[0]?.transaction.nonce]),
+      [
+        ['GasLimit', 0n],
+        ['Timeout', 1n],
+      ],
+    );
+    assert.equal(built[1]?.record.startingL1PriorityId, 1n);
+  });
+
+  it('a block in which nothing can be included is not built', async () => {
+    // Alone in the block, and yet too large for its pubdata.
+    const { built, failed } = aSequencer([aDeposit(0n)], { blockPubdataLimitBytes: 100n });
+    const error = await failed;
+    assert.ok(error instanceof NodeError && error.code === 'L1_TRANSACTION_TOO_LARGE');
+    assert.equal(built.length, 0);
+  });
+
+  it('Other: seals before a transaction that would lift the bytes of the block above its limit', async () => {
+    const requests = [aDeposit(0n), aDeposit(1n), aDeposit(2n)];
+    const size = (count: number): number =>
+      requests.slice(0, count).reduce((sum, request) => sum + request.raw.length, 0);
+    for (const [blockSizeLimitBytes, count] of [
+      [size(3) - 1, 2],
+      [size(3), 3],
+    ] as const) {
+      const settings = { blockSizeLimitBytes, maxTransactionsInBlock: 3, blockTimeMs: 600_000 };
+      const { built, sequencer } = aSequencer(requests, settings);
+      await whenBuilt(built, 1);
+      await sequencer.stop();
+      assert.equal(built[0]?.sealReason, count === 2 ? 'Other' : 'TxCountLimit');
+      assert.equal(built[0]?.transactions.length, count);
+      assert.deepEqual(
+        built[0]?.output.transactions.slice(0, 2).map(({ gasUsed }) => gasUsed),
+        DEPOSIT_GAS,
+      );
+    }
+  });
+
   it('seals before an L1 transaction that fails, tries it alone, and stops with all that a dump needs', async () => {
     const requests = [aDeposit(0n), unexecutable(1n)];
     const { built, failed } = aSequencer(requests);
@@ -119,13 +198,15 @@ describe('sequencer', () => {
   it('includes waiting L1 transactions by id and seals by time', async () => {
     const requests = [aDeposit(0n), aDeposit(1n), aDeposit(2n)];
     const { built, sequencer } = aSequencer(requests);
-    const deadline = Date.now() + 5_000;
-    while (built.length === 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 1));
+    await whenBuilt(built, 1);
     await sequencer.stop();
+    assert.equal(built[0]?.sealReason, 'Timeout');
     assert.deepEqual(
       built.flatMap(({ transactions }) => transactions.map(({ transaction }) => transaction.nonce)),
       [0n, 1n, 2n],
     );
     assert.equal(built[0]?.record.startingL1PriorityId, 0n);
+    const { nativePrice, mixHash, executionVersion } = built[0].context;
+    assert.deepEqual([nativePrice, mixHash, executionVersion], [1n, 0n, 3]);
   });
 });

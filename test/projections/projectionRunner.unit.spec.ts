@@ -8,6 +8,7 @@ import type { JournalEntry, Projection } from '../../src/projections/projection.
 import { ProjectionRunner, type Progress, type RunnerOptions } from '../../src/projections/projectionRunner.ts';
 import { rebuildProjection, verifyProjection } from '../../src/projections/rebuild.ts';
 import type { KeyValueStore } from '../../src/store/keyValueStore.ts';
+import { StoreError } from '../../src/store/errors.ts';
 import { openRocksStore } from '../../src/store/keyValueStore.rocks.ts';
 import { FakeClock } from '../support/fakeClock.ts';
 import { hasCode, put, text } from '../contracts/keyValueStore.contract.ts';
@@ -265,6 +266,68 @@ describe('projections/projectionRunner', () => {
     assert.equal(await runner.reader.count(), 31);
   });
 
+  it('gathers entries between reads, at most so long and so many', async () => {
+    const journal = new MemoryJournal(entries.slice(0, 1));
+    let written: () => void = () => undefined;
+    const runs: number[] = [];
+    const runner = await open({
+      journal,
+      limits: { gatherMs: 1000, readEntries: 4 },
+      events: {
+        applied: ({ entries: count }) => {
+          runs.push(count);
+          written();
+        },
+      },
+    });
+    const nextRun = (): Promise<void> => new Promise((resolve) => (written = resolve));
+    let next = nextRun();
+    const running = runner.run(stop.signal);
+    await next; // the first one waits for nothing
+    next = nextRun();
+    journal.append(...entries.slice(1, 3));
+    while (clock.untilNext === undefined) await new Promise(setImmediate);
+    assert.equal(clock.untilNext, 1000);
+    clock.advance(999);
+    journal.append(...entries.slice(3, 4));
+    await new Promise(setImmediate);
+    assert.deepEqual(runs, [1]);
+    clock.advance(1);
+    await next;
+    assert.deepEqual(runs, [1, 3]);
+    next = nextRun();
+    journal.append(...entries.slice(4, 8)); // as many as one read takes
+    await next;
+    assert.deepEqual(runs, [1, 3, 4]);
+    stop.abort();
+    await running;
+  });
+
+  it('writes a run when it holds so many keys', async () => {
+    const runs: number[] = [];
+    // Each entry writes two keys.
+    const runner = await open({ limits: { runWrites: 5 }, events: { applied: (run) => runs.push(run.entries) } });
+    await runner.run(stop.signal, { untilIndex: 31 });
+    assert.deepEqual(runs, [...Array.from({ length: 10 }, () => 3), 1]);
+  });
+
+  it('pauses while its store is away', async () => {
+    const away = new StoreError('retryable', 'STORE_UNAVAILABLE', 'the server is away');
+    let refusals = 2;
+    const errors: string[] = [];
+    const runner = await open({
+      openStore: async (path) => {
+        const store = await stores.openStore(path);
+        return { ...store, write: (batch) => (refusals-- > 0 ? Promise.reject(away) : store.write(batch)) };
+      },
+      limits: { retryMs: 10 },
+      events: { error: (error) => (errors.push(error.code), setImmediate(() => clock.advance(20))) },
+    });
+    await runner.run(stop.signal, { untilIndex: 31 });
+    assert.deepEqual(errors, ['STORE_UNAVAILABLE', 'STORE_UNAVAILABLE']);
+    assert.equal(await runner.reader.count(), 31);
+  });
+
   it('stops at the signal while it is paused', async () => {
     stores.fullDiskWrites = 1e9;
     let paused: () => void = () => undefined;
@@ -375,19 +438,30 @@ describe('projections/projectionRunner', () => {
       await runner.close();
     });
 
-    it('verify compares with what the journal gives, at the same height, and cleans up', async () => {
+    it('verify compares with what the journal gives, at the same height, and names the first key that differs', async () => {
+      const aside = { asideDirectory: join(dataDirectory, 'verify'), signal: stop.signal };
       await runAll({ openStore, journal: new MemoryJournal(entries.slice(0, 20)) });
-      const right = await verifyProjection(optionsOf({ openStore }), stop.signal);
-      assert.equal(right.isEqual, true);
-      assert.equal(right.height, 19);
-      assert.ok(right.live.keys > 20);
+      const right = await verifyProjection(optionsOf({ openStore }), aside);
+      assert.deepEqual([right.differences, right.first, right.height], [0, undefined, 19]);
+      assert.ok(right.keys > 20);
+      rmSync(aside.asideDirectory, { recursive: true });
       const runner = await ProjectionRunner.open(optionsOf({ openStore }));
       await put(runner.store, [u32be(3), text('damage')]);
+      await put(runner.store, [text('more'), text('x')]);
       await runner.close();
-      const wrong = await verifyProjection(optionsOf({ openStore }), stop.signal);
-      assert.equal(wrong.isEqual, false);
-      assert.notEqual(wrong.live.hash, wrong.rebuilt.hash);
-      assert.equal(existsSync(join(dataDirectory, 'verify')), false);
+      const wrong = await verifyProjection(optionsOf({ openStore }), aside);
+      assert.equal(wrong.differences, 2);
+      assert.deepEqual([wrong.first?.key, wrong.first?.stored], [u32be(3), text('damage')]);
+      assert.equal(wrong.keys, right.keys + 1);
+    });
+
+    it('verify refuses a journal that is shorter than what was applied', async () => {
+      await runAll({ openStore });
+      const aside = { asideDirectory: join(dataDirectory, 'verify'), signal: stop.signal };
+      await assert.rejects(
+        verifyProjection(optionsOf({ openStore, journal: new MemoryJournal(entries.slice(0, 20)) }), aside),
+        { code: 'PROJECTION_AHEAD', kind: 'retryable' },
+      );
     });
   });
 });

@@ -4,12 +4,15 @@ import { equalBytes, toHex, ZERO_32 } from '../../src/common/bytes.ts';
 import type { Bytes } from '../../src/common/bytes.ts';
 import { NodeError } from '../../src/common/errors.ts';
 import { keccak256, KECCAK_EMPTY } from '../../src/common/hash.ts';
+import type { Steps } from '../../src/common/steps.ts';
 import { ProtocolError } from '../../src/protocol/errors.ts';
 import {
   EMPTY_LOG_LEAF,
   keccakNode,
+  l2LogLeafPathSteps,
   l2LogPath,
   l2LogRoot,
+  l2LogRootSteps,
   LOG_TREE_SIZE,
   logLeaves,
   miniTreeDepth,
@@ -73,6 +76,21 @@ describe('protocol/logTree', () => {
       assert.deepEqual(path.at(-1), ZERO_32);
       assert.equal(toHex(rootOfMiniTreePath(keccak256(log), index, path)), toHex(root));
     });
+  });
+
+  it('pauses often over a full tree, and gives the same root', () => {
+    const logs = Array.from({ length: LOG_TREE_SIZE }, (_, i) => new Uint8Array(88).fill(i));
+    const [root, leaves] = [l2LogRoot(logs), logLeaves(logs)];
+    const counted = <T>(steps: Steps<T>): { value: T; pauses: number } => {
+      for (let pauses = 0; ; pauses++) {
+        const step = steps.next();
+        if (step.done === true) return { value: step.value, pauses };
+      }
+    };
+    const ofRoot = counted(l2LogRootSteps(logs));
+    const ofPath = counted(l2LogLeafPathSteps(leaves, 5));
+    assert.deepEqual([ofRoot.value, ofPath.value.root], [root, root]);
+    assert.ok(ofRoot.pauses > 50 && ofPath.pauses > 25, `${ofRoot.pauses} and ${ofPath.pauses} pauses`);
   });
 
   it('refuses more logs than the tree holds', () => {

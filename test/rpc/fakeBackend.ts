@@ -20,7 +20,14 @@ import { EMPTY_OMMERS_HASH } from '../../src/protocol/blockHeader.ts';
 import type { BlockContext } from '../../src/protocol/replayRecord.ts';
 import { decodeTransaction } from '../../src/protocol/transactionCodec.ts';
 import { isL1Transaction } from '../../src/protocol/transaction.ts';
-import type { PoolTransaction, RpcBackend, SimulatedCall, SimulationResult } from '../../src/rpc/backend.ts';
+import type {
+  PendingTransaction,
+  PoolTransaction,
+  RpcBackend,
+  SimulatedCall,
+  SimulationResult,
+  TraceRequest,
+} from '../../src/rpc/backend.ts';
 import type { RpcServer, RpcServerOptions } from '../../src/rpc/server.ts';
 import { startRpcServer } from '../../src/rpc/server.ts';
 
@@ -64,6 +71,8 @@ export class FakeChain {
   readonly preimages = new Map<string, Bytes>();
   readonly submitted: Bytes[] = [];
   readonly calls: SimulatedCall[] = [];
+  readonly pendingListeners = new Set<(transaction: PendingTransaction) => void>();
+  readonly #latestListeners = new Set<() => void>();
   /** Blocks of the log that are not readable yet. */
   unread = 0;
   latest: number | undefined;
@@ -79,6 +88,8 @@ export class FakeChain {
     gasUsed: 21_000n,
     gas: 22_000n,
   });
+  readonly traceRequests: TraceRequest[] = [];
+  trace: (request: TraceRequest) => Promise<string> = async () => '{"type":"CALL"}';
   pendingNonce = 0n;
 
   constructor() {
@@ -155,7 +166,23 @@ export class FakeChain {
       receipts,
     };
     this.blocks.push(added);
+    this.announceLatest();
     return added;
+  }
+
+  /** `latest` has moved. */
+  announceLatest(): void {
+    for (const listener of [...this.#latestListeners]) listener();
+  }
+
+  /** How many look at the head. */
+  get watchers(): number {
+    return this.#latestListeners.size;
+  }
+
+  /** The pool takes a transaction in. */
+  announcePending({ raw, sender }: FakeTransaction): void {
+    for (const listener of [...this.pendingListeners]) listener({ hash: decodeTransaction(raw).hash, raw, sender });
   }
 
   context(number: number): BlockContext | undefined {
@@ -224,6 +251,7 @@ export class FakeChain {
       chain: {
         chainId: 270n,
         l1ChainId: 31_337n,
+        genesisEntry: Uint8Array.of(1, 2, 3),
         bridgehub: fromHex('0x8bd76a67b984e8f0b902a82220a90fc45d9738a9'),
         genesis: {
           initialContracts: [[fromHex('0x000000000000000000000000000000000000800f'), Uint8Array.of(0x60, 0x80)]],
@@ -234,6 +262,10 @@ export class FakeChain {
       },
       nodeVersion: '0.1.0',
       latest: () => this.latest ?? this.head,
+      onLatest: (listener) => {
+        this.#latestListeners.add(listener);
+        return () => this.#latestListeners.delete(listener);
+      },
       logHead: () => this.head + this.unread,
       safe: () => this.safe,
       finalized: () => this.finalized,
@@ -256,10 +288,18 @@ export class FakeChain {
         transactionByHash: async (hash) => this.pooled.get(bytesKey(hash)),
         pendingNonce: async () => this.pendingNonce,
         status: async () => ({ pending: this.pooled.size, queued: 2 }),
+        watchPending: async (listener) => {
+          this.pendingListeners.add(listener);
+          return () => this.pendingListeners.delete(listener);
+        },
       },
       simulate: async (call) => {
         this.calls.push(call);
         return this.simulate(call);
+      },
+      trace: async (request) => {
+        this.traceRequests.push(request);
+        return this.trace(request);
       },
     };
   }
@@ -271,6 +311,11 @@ export interface Counted {
   readonly batches: number[];
   readonly rejected: string[];
   readonly internalErrors: unknown[];
+  readonly subscriptions: Map<string, number>;
+  webSockets: number;
+  lagged: number;
+  filters: number;
+  expiredFilters: number;
 }
 
 export interface TestServer {
@@ -290,10 +335,20 @@ export interface Answer {
 }
 
 export async function startTestServer(chain: FakeChain, options: Partial<RpcServerOptions> = {}): Promise<TestServer> {
-  const counted: Counted = { calls: [], batches: [], rejected: [], internalErrors: [] };
+  const counted: Counted = {
+    calls: [],
+    batches: [],
+    rejected: [],
+    internalErrors: [],
+    subscriptions: new Map(),
+    webSockets: 0,
+    lagged: 0,
+    filters: 0,
+    expiredFilters: 0,
+  };
   const server = await startRpcServer({
     backend: chain.backend(),
-    namespaces: ['eth', 'net', 'web3', 'zks', 'txpool'],
+    namespaces: ['eth', 'net', 'web3', 'zks', 'txpool', 'debug', 'reprise'],
     ethCallGas: 10_000_000n,
     maxBlocksPerFilter: 100_000,
     maxLogsPerResponse: 20_000,
@@ -306,11 +361,21 @@ export async function startTestServer(chain: FakeChain, options: Partial<RpcServ
     maxConnections: 1_000,
     maxRequestBytes: 15 * 1024 * 1024,
     maxBatchEntries: 500,
+    filterTtlMs: 900_000,
+    maxFilters: 10_000,
+    pingIntervalMs: 30_000,
+    maxSubscriptions: 1_024,
+    maxUnreadBytes: 16 * 1024 * 1024,
     metrics: {
       call: ({ method, code, responseBytes }) => counted.calls.push({ method, code, responseBytes }),
       batch: ({ entries }) => counted.batches.push(entries),
       inFlight: () => {},
       rejected: (reason) => counted.rejected.push(reason),
+      webSockets: (open) => (counted.webSockets = open),
+      subscriptions: (kind, open) => counted.subscriptions.set(kind, open),
+      subscriptionLagged: () => (counted.lagged += 1),
+      filters: (installed) => (counted.filters = installed),
+      filterExpired: () => (counted.expiredFilters += 1),
     },
     onInternalError: (error) => counted.internalErrors.push(error),
     ...options,

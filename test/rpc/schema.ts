@@ -9,7 +9,7 @@ interface Schema {
   readonly maximum?: number;
   readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, Schema>>;
-  readonly additionalProperties?: boolean;
+  readonly additionalProperties?: boolean | Schema;
   readonly items?: Schema;
   readonly allOf?: readonly Schema[];
   readonly anyOf?: readonly Schema[];
@@ -31,11 +31,15 @@ function typeOf(value: unknown): string {
   return Array.isArray(value) ? 'array' : typeof value;
 }
 
+function hasType(value: unknown, type: string): boolean {
+  return type === 'integer' ? Number.isInteger(value) : typeOf(value) === type;
+}
+
 function problems(value: unknown, schema: Schema, at: string): string[] {
   const found: string[] = [];
   if (schema.$ref !== undefined)
     found.push(...problems(value, named(schema.$ref.slice(schema.$ref.lastIndexOf('/') + 1)), at));
-  if (schema.type !== undefined && typeOf(value) !== schema.type)
+  if (schema.type !== undefined && !hasType(value, schema.type))
     found.push(`${at}: ${typeOf(value)}, not ${schema.type}`);
   if (schema.pattern !== undefined && !(typeof value === 'string' && new RegExp(schema.pattern).test(value))) {
     found.push(`${at}: ${JSON.stringify(value)} does not match ${schema.pattern}`);
@@ -63,6 +67,8 @@ function objectProblems(value: Record<string, unknown>, schema: Schema, at: stri
   for (const [key, field] of Object.entries(value)) {
     const property = schema.properties?.[key];
     if (property !== undefined) found.push(...problems(field, property, `${at}.${key}`));
+    else if (typeof schema.additionalProperties === 'object')
+      found.push(...problems(field, schema.additionalProperties, `${at}.${key}`));
     else if (schema.additionalProperties === false) found.push(`${at}: ${key} is unknown`);
   }
   return found;

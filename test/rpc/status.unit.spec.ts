@@ -109,6 +109,17 @@ describe('status server', () => {
     assert.deepEqual(readinessProblems(healthy, options), []);
   });
 
+  it('is ready without what nothing waits for, and says what stops it', async () => {
+    const analytics = { name: 'analytics', height: 3, lagBlocks: 97, state: 'paused', problem: 'away' } as const;
+    status = { ...healthy, projections: [{ ...analytics, optional: true }] };
+    assert.equal((await get('/ready')).code, 200);
+    assert.deepEqual((await get('/status')).body?.['projections'], {
+      analytics: { height: 3, lagBlocks: 97, state: 'paused', optional: true, problem: 'away' },
+    });
+    status = { ...healthy, projections: [analytics] };
+    assert.equal((await get('/ready')).code, 503);
+  });
+
   it('tells its status at all times', async () => {
     isTerminating = true;
     const { code, body } = await get('/status');

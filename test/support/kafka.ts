@@ -23,14 +23,22 @@ export interface TestKafka {
   /** Frozen, connections stay open. */
   pause(): Promise<void>;
   resume(): Promise<void>;
+  /** A second way in, for a proxy. Undefined: brokers given from outside have none. */
+  readonly proxied: ProxiedListener | undefined;
+}
+
+/** The broker tells whoever comes in here to stay on `advertisedPort`, where a proxy has to listen. */
+export interface ProxiedListener {
+  readonly advertisedPort: number;
+  readonly brokerPort: number;
 }
 
 /** Neither brokers, nor a container engine, nor Java with Maven. */
 export class KafkaUnavailable extends Error {}
 
-const KAFKA_VERSION = '4.3.1';
-const REGISTRY_VERSION = '2.6.13.Final';
-const REGISTRY_PATH = '/apis/ccompat/v7';
+export const KAFKA_VERSION = '4.3.1';
+export const REGISTRY_VERSION = '2.6.13.Final';
+export const REGISTRY_PATH = '/apis/ccompat/v7';
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 const START_TIMEOUT_MS = 90_000;
 const run = promisify(execFile);
@@ -58,6 +66,7 @@ function givenKafka(brokers: readonly string[]): TestKafka {
     restart: refuse,
     pause: refuse,
     resume: refuse,
+    proxied: undefined,
   };
 }
 
@@ -73,16 +82,18 @@ async function hasContainerEngine(): Promise<boolean> {
 }
 
 async function startContainers(): Promise<TestKafka> {
-  const [port] = await freePorts(1);
-  if (port === undefined) throw new KafkaUnavailable('no free port');
+  const [port, brokerPort, advertisedPort] = await freePorts(3);
+  if (port === undefined || brokerPort === undefined || advertisedPort === undefined)
+    throw new KafkaUnavailable('no free port');
+  const proxied = { brokerPort, advertisedPort };
   const environment = Object.fromEntries(
-    Object.entries(brokerProperties({ port, controllerPort: 9093, host: '0.0.0.0', advertisedHost: 'localhost' })).map(
-      ([name, value]) => [`KAFKA_${name.toUpperCase().replaceAll('.', '_')}`, value],
-    ),
+    Object.entries(
+      brokerProperties({ port, controllerPort: 9093, host: '0.0.0.0', advertisedHost: 'localhost', proxied }),
+    ).map(([name, value]) => [`KAFKA_${name.toUpperCase().replaceAll('.', '_')}`, value]),
   );
   const container = await new GenericContainer(`apache/kafka:${KAFKA_VERSION}`)
     .withEnvironment({ ...environment, KAFKA_HEAP_OPTS: '-Xms256m -Xmx256m' })
-    .withExposedPorts({ container: port, host: port })
+    .withExposedPorts({ container: port, host: port }, { container: brokerPort, host: brokerPort })
     .withWaitStrategy(Wait.forLogMessage(/Kafka Server started/))
     .withStartupTimeout(START_TIMEOUT_MS)
     .start();
@@ -116,6 +127,7 @@ async function startContainers(): Promise<TestKafka> {
     resume: async () => {
       await broker.unpause();
     },
+    proxied,
   };
 }
 
@@ -207,7 +219,7 @@ async function kafkaHome(): Promise<string> {
     const archive = join(home, `app.${process.pid}.jsa`);
     const broker = new JarBroker(
       home,
-      await freePorts(2),
+      await freePorts(4),
       mkdtempSync(join(tmpdir(), 'reprise-kafka-')),
       `-XX:ArchiveClassesAtExit=${archive}`,
     );
@@ -221,7 +233,8 @@ async function kafkaHome(): Promise<string> {
 
 async function startJars(): Promise<TestKafka> {
   const home = await kafkaHome();
-  const ports = await freePorts(2);
+  const ports = await freePorts(4);
+  const [port = 0, , brokerPort = 0, advertisedPort = 0] = ports;
   const broker = new JarBroker(
     home,
     ports,
@@ -248,7 +261,7 @@ async function startJars(): Promise<TestKafka> {
     return url;
   };
   return {
-    brokers: [`127.0.0.1:${ports[0]}`],
+    brokers: [`127.0.0.1:${port}`],
     registryUrl: onlyOnce(startRegistry),
     stop: async () => {
       await Promise.all([broker.end('SIGKILL'), registry?.end('SIGKILL')]);
@@ -258,6 +271,7 @@ async function startJars(): Promise<TestKafka> {
     restart: () => broker.start(),
     pause: async () => broker.signal('SIGSTOP'),
     resume: async () => broker.signal('SIGCONT'),
+    proxied: { brokerPort, advertisedPort },
   };
 }
 
@@ -284,18 +298,20 @@ function brokerProperties({
   controllerPort,
   host,
   advertisedHost,
+  proxied,
 }: {
   port: number;
   controllerPort: number;
   host: string;
   advertisedHost: string;
+  proxied: ProxiedListener;
 }): Record<string, string> {
   return {
     'process.roles': 'broker,controller',
     'node.id': '1',
-    listeners: `PLAINTEXT://${host}:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://${advertisedHost}:${port}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: `PLAINTEXT://${host}:${port},PROXIED://${host}:${proxied.brokerPort},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://${advertisedHost}:${port},PROXIED://127.0.0.1:${proxied.advertisedPort}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
@@ -322,7 +338,12 @@ class JarBroker {
   readonly #options: readonly string[];
   #java: Java | undefined;
 
-  constructor(home: string, [port = 0, controllerPort = 0]: readonly number[], data: string, archiveOption: string) {
+  constructor(
+    home: string,
+    [port = 0, controllerPort = 0, brokerPort = 0, advertisedPort = 0]: readonly number[],
+    data: string,
+    archiveOption: string,
+  ) {
     this.#data = data;
     this.#options = [
       ...JVM,
@@ -331,8 +352,9 @@ class JarBroker {
       '-cp',
       join(home, 'libs', '*'),
     ];
+    const proxied = { brokerPort, advertisedPort };
     const properties = {
-      ...brokerProperties({ port, controllerPort, host: '127.0.0.1', advertisedHost: '127.0.0.1' }),
+      ...brokerProperties({ port, controllerPort, host: '127.0.0.1', advertisedHost: '127.0.0.1', proxied }),
       'log.dirs': join(data, 'logs'),
     };
     const text = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`);

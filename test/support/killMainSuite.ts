@@ -3,10 +3,8 @@
  * back: nothing that was published may be lost or changed, and nothing may happen twice. One suite for every kind of log.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, fork } from 'node:child_process';
-import { cpSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { toHex } from '../../src/common/bytes.ts';
 import { keccak256 } from '../../src/common/hash.ts';
 import { decodeCheckpoint } from '../../src/log/logIdentity.ts';
@@ -29,7 +27,8 @@ import {
   temporaryFolder,
   until,
 } from './nodeProcess.ts';
-import type { ClientRecord, ClientReport, ClientSettings } from './recordingClient.ts';
+import type { ClientRecord } from './recordingClient.ts';
+import { RunningClient } from './runningClient.ts';
 
 const KILLS = 20;
 const PENDING_MIN = 100;
@@ -256,42 +255,4 @@ async function digests(env: Readonly<Record<string, string>>): Promise<unknown> 
   const { code, stdout, stderr } = await runCommand(['digest', '--json'], env);
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout);
-}
-
-/** The client's process as the test sees it. */
-class RunningClient {
-  readonly #child: ChildProcess;
-  readonly #recordPath: string;
-  readonly #ended: Promise<number | null>;
-  report: ClientReport = { pending: 0, published: 0, head: 0, isDone: false };
-
-  constructor(settings: ClientSettings) {
-    this.#recordPath = settings.recordPath;
-    this.#child = fork(fileURLToPath(new URL('recordingClient.ts', import.meta.url)), [JSON.stringify(settings)]);
-    this.#child.on('message', (report) => (this.report = report as ClientReport));
-    this.#ended = new Promise((resolve) => this.#child.once('exit', resolve));
-  }
-
-  /** Everything written down so far; the process appends whole lines. */
-  records(): ClientRecord[] {
-    return readFileSync(this.#recordPath, 'utf8')
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as ClientRecord);
-  }
-
-  finish(): void {
-    this.#child.send('finish');
-  }
-
-  async whenDone(timeoutMs: number): Promise<void> {
-    let code: number | null | undefined;
-    void this.#ended.then((value) => (code = value));
-    await until('the client is done', () => (code === undefined ? undefined : true), timeoutMs);
-    assert.equal(code, 0, `the client ended with ${code}: ${JSON.stringify(this.report)}`);
-  }
-
-  end(): void {
-    this.#child.kill('SIGKILL');
-  }
 }

@@ -83,6 +83,7 @@ export class NodeProcess {
   #child: ChildProcess | undefined;
   #exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }> | undefined;
   #output = '';
+  #written = 0;
 
   constructor(options: NodeProcessOptions) {
     this.#options = options;
@@ -98,6 +99,17 @@ export class NodeProcess {
   /** The newest output, both streams. */
   get output(): string {
     return this.#output;
+  }
+
+  /** So much was written so far, for `outputSince`. */
+  get written(): number {
+    return this.#written;
+  }
+
+  /** What was written after `written` had that value, as far as it is kept. */
+  outputSince(written: number): string {
+    const length = Math.min(this.#written - written, this.#output.length);
+    return this.#output.slice(this.#output.length - length);
   }
 
   get pid(): number {
@@ -126,7 +138,9 @@ export class NodeProcess {
         rpc_address: `127.0.0.1:${ports.rpc}`,
         status_server_address: `127.0.0.1:${ports.status}`,
         general_prometheus_port: String(ports.metrics),
+        sequencer_block_replay_server_address: '127.0.0.1:0',
         log_format: 'json',
+        analytics_enabled: 'false', // of a few tests only: its engine is 0.3 GB of memory
         ...this.#options.env,
         ...env,
       },
@@ -140,7 +154,9 @@ export class NodeProcess {
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
         file?.write(chunk);
-        this.#output = (this.#output + chunk.toString('utf8')).slice(-400_000);
+        const text = chunk.toString('utf8');
+        this.#written += text.length;
+        this.#output = (this.#output + text).slice(-400_000);
       });
     }
     this.#exit = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
@@ -228,7 +244,7 @@ export async function runCommand(
   const child = spawn(process.execPath, [join(root, 'src/main.ts'), ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+    env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', analytics_enabled: 'false', ...env },
   });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString('utf8')));

@@ -103,6 +103,11 @@ describe('L2 transactions (execution 5, native 7 and 9)', () => {
         'NonceOverflowInTransaction purge',
       );
       assert.equal(
+        end({ nonce: max - 1n }, aState().put(SENDER, { nonce: max - 1n, balance: ETHER })).kind,
+        'included',
+        'the last nonce but one',
+      );
+      assert.equal(
         rejection({}, aState().put(SENDER, { balance: ETHER, code: code(0x00) })),
         'RejectCallerWithCode purge',
       );

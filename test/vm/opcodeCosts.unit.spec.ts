@@ -226,6 +226,23 @@ describe('cost of opcodes (native 5, execution 9)', () => {
     });
   });
 
+  it('CALLCODE, DELEGATECALL and STATICCALL cost what CALL does', () => {
+    // Memory for a word of input, then for another of output: two charges.
+    for (const [opcode, value] of [
+      [0xf1, [0]],
+      [0xf2, [0]],
+      [0xf4, []],
+      [0xfa, []],
+    ] as const) {
+      const setup = code(pushed([32, 32, 32, 0].reverse()), pushed(value), push(EXISTING), push(0));
+      assert.deepEqual(
+        cost(setup, Uint8Array.of(opcode)),
+        { gas: 2_600 + 3 + 3, native: 1_500 + 2 * (35 + 32) + 131_100 + STEP },
+        `${opcode}`,
+      );
+    }
+  });
+
   it('value: 9,000 gas, a stipend that comes back, 25,000 for an account that is new', () => {
     const call = (to: Bytes): Bytes => code(push(0), push(0), push(0), push(0), push(1), push(to), push(0), 0xf1);
     const program = (to: Bytes): Bytes => code(call(to), 0x00);

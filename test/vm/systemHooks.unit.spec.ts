@@ -204,12 +204,24 @@ describe('system hooks (execution 10, native 6.4)', () => {
       assert.deepEqual(direct(BASE_TOKEN, odd).messages[0]?.data.slice(-2), fromHex('0a0b'));
       const outside = concatBytes(fromHex('84bc3eb0'), padAddress(receiver), aWord(64), aWord(3), fromHex('0a0b'));
       assert.equal(direct(BASE_TOKEN, outside).success, false);
+      // Two words suffice: an offset of 0 takes the receiver, who is nobody, for the length.
+      const nobody = concatBytes(fromHex('84bc3eb0'), aWord(0));
+      assert.equal(direct(BASE_TOKEN, concatBytes(nobody, aWord(0))).success, true);
+      assert.equal(direct(BASE_TOKEN, nobody).success, false);
+    });
+
+    it('the event of a withdrawal carries the message as an ABI argument', () => {
+      const { logs } = direct(BASE_TOKEN, withdraw(receiver));
+      const data = concatBytes(fromHex('6c0960f9'), receiver, aWord(0));
+      assert.deepEqual(logs[0]?.data, concatBytes(aWord(32), aWord(56), right(data)));
     });
 
     it('refuses short input and dirty addresses, and gives the value back', () => {
       const dirty = withdraw(receiver);
       dirty[4] = 1;
-      for (const input of [dirty, withdraw(receiver).slice(0, 35), fromHex('00'), new Uint8Array(0)]) {
+      const dirtyToo = withdrawWithMessage(receiver, fromHex('01'));
+      dirtyToo[4] = 1;
+      for (const input of [dirty, dirtyToo, withdraw(receiver).slice(0, 35), fromHex('00'), new Uint8Array(0)]) {
         const state = aState();
         const { output, block } = runOne(state, { to: BASE_TOKEN, input, value: 5n });
         assert.equal(output.success, false);
@@ -254,6 +266,14 @@ describe('system hooks (execution 10, native 6.4)', () => {
       assert.deepEqual(state.preimages.get(Buffer.from(record.bytecodeHash).toString('latin1')), storedCode(raw));
       const account = decodePubdata(pubdata).diffs.find((diff) => diff.kind === 'account' && diff.code !== undefined);
       assert.equal(account?.kind === 'account' && account.code?.kind, 'hash');
+    });
+
+    it('takes the fourth word for the observable hash, whatever follows', () => {
+      const state = new TestState();
+      const input = concatBytes(details(state.putRawCode(raw)), aWord(7));
+      assert.equal(asUpgrader(state, input).output.success, true);
+      assert.deepEqual(state.record(target).observableBytecodeHash, observable);
+      assert.equal(state.record(target).observableBytecodeLength, raw.length);
     });
 
     it('refuses other callers, selectors, lengths and addresses', () => {

@@ -88,7 +88,7 @@ describe('tracer hooks', () => {
 
   it('say why a frame failed', () => {
     const failure = (calleeCode: Bytes): string | undefined => trace(call(callee, 0xfa), calleeCode)[2]?.trim();
-    assert.equal(failure(code(0xfe)), 'invalid opcode out 0');
+    assert.equal(failure(code(0xfe)), 'invalid opcode: INVALID out 0');
     assert.equal(failure(code(0x01)), 'stack underflow out 0');
     assert.equal(failure(code(push(0), 0x56)), 'invalid jump destination out 0');
     assert.equal(failure(code(push(0), push(0), 0x55)), 'write protection out 0');

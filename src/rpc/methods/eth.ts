@@ -3,7 +3,9 @@ import type { MethodOptions, MethodTable } from '../method.ts';
 import { blockMethods } from './ethBlocks.ts';
 import { callMethods } from './ethCalls.ts';
 import { chainMethods } from './ethChain.ts';
+import { filterMethods } from './ethFilters.ts';
 import { stateMethods } from './ethState.ts';
+import { subscriptionMethods } from './ethSubscriptions.ts';
 import { transactionMethods } from './ethTransactions.ts';
 
 export function ethMethods(options: MethodOptions): MethodTable {
@@ -13,5 +15,7 @@ export function ethMethods(options: MethodOptions): MethodTable {
     ...transactionMethods(options),
     ...stateMethods(options),
     ...callMethods(options),
+    ...filterMethods(options),
+    ...subscriptionMethods(),
   };
 }

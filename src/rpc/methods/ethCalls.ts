@@ -2,13 +2,32 @@
 import { toHex } from '../../common/bytes.ts';
 import { NodeError } from '../../common/errors.ts';
 import type { SimulatedCall, SimulationResult } from '../backend.ts';
+import type { BlockId } from '../blockTags.ts';
 import { parseBlockId, requireBlock } from '../blockTags.ts';
+import type { CallFields, CallOverrides } from '../callRequest.ts';
 import { parseBlockOverrides, parseCallFields, parseStateOverrides, simulatedCall } from '../callRequest.ts';
 import { quantity } from '../encoding.ts';
 import { RPC_CODE, RpcError, blockNotFound, invalidTransactionError, serverBusy } from '../errors.ts';
 import type { MethodOptions, MethodTable } from '../method.ts';
 import { revertError } from '../revertReason.ts';
 import { argumentName, required } from '../validation.ts';
+
+/** What a request stands for on the block that it names. */
+export async function resolveCall(
+  { backend, ethCallGas }: MethodOptions,
+  request: {
+    readonly kind: SimulatedCall['kind'];
+    readonly fields: CallFields;
+    readonly blockId: BlockId;
+    readonly overrides: CallOverrides;
+  },
+): Promise<SimulatedCall> {
+  const { kind, fields, blockId, overrides } = request;
+  const blockNumber = await requireBlock(backend, blockId);
+  const context = await backend.blockContext(blockNumber);
+  if (context === undefined) throw blockNotFound();
+  return simulatedCall(fields, overrides, { kind, blockNumber, context, defaultGas: ethCallGas });
+}
 
 export function callMethods(options: MethodOptions): MethodTable {
   const { backend, callTimeoutMs } = options;
@@ -20,10 +39,7 @@ export function callMethods(options: MethodOptions): MethodTable {
       stateOverrides: parseStateOverrides(params[2], argumentName(2)),
       blockOverrides: parseBlockOverrides(params[3], argumentName(3)),
     };
-    const blockNumber = await requireBlock(backend, blockId);
-    const context = await backend.blockContext(blockNumber);
-    if (context === undefined) throw blockNotFound();
-    return simulatedCall(fields, overrides, { kind, blockNumber, context, defaultGas: options.ethCallGas });
+    return resolveCall(options, { kind, fields, blockId, overrides });
   }
 
   async function run(call: SimulatedCall): Promise<SimulationResult> {

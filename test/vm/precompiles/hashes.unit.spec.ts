@@ -48,6 +48,17 @@ describe('hash precompiles', () => {
     );
   });
 
+  it('take a round for each 64 bytes of input, 0x80 byte and length', () => {
+    for (let length = 0; length <= 300; length += 1) {
+      const input = new Uint8Array(length);
+      const natives = [sha256, ripemd160].map((hash) => hash.run(input, PLENTY, PLENTY));
+      for (const result of natives) {
+        assert(result.kind === 'success');
+        assert.equal(result.native, 1_600 + 4_200 * Math.ceil((length + 9) / 64), `${length} bytes`);
+      }
+    }
+  });
+
   it('give outputs that own their memory', () => {
     const input = Buffer.from('reprise');
     const result = identity.run(input, PLENTY, PLENTY);

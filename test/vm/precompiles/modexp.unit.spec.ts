@@ -164,6 +164,32 @@ describe('modexp precompile', () => {
     assert.equal(long.native, 300 * Math.floor((25 * 255) / 3));
   });
 
+  it('counts bits of the first 32 bytes of the exponent, and eight for each byte behind them', () => {
+    const gas = (length: number, exponent: Bytes): number =>
+      success(encode(filled(length), exponent, filled(length))).gas;
+    // 64 bytes: 8 words, complexity 64. The head has 256 bits.
+    assert.equal(gas(64, filled(32)), Math.floor((64 * 255) / 3));
+    assert.equal(gas(64, filled(33)), Math.floor((64 * (255 + 8)) / 3));
+    assert.equal(gas(64, filled(40)), Math.floor((64 * (255 + 64)) / 3));
+    // 256 bytes: complexity 1,024. An exponent of 0 or 1 counts once.
+    assert.equal(gas(256, Uint8Array.of(1)), 341);
+    assert.equal(gas(256, Uint8Array.of(0)), 341);
+    // A modulus of 256 bytes is eight words of 32 already.
+    const { native } = success(encode(filled(1), Uint8Array.of(1), filled(256)));
+    assert.equal(native, 300 * 341);
+    // 40 bytes: complexity 25. 30 bits behind the first make 750 / 3 = 250, 18 make 150, which is below the minimum.
+    assert.equal(gas(40, Uint8Array.of(0x40, 0, 0, 0)), 250);
+    assert.equal(gas(40, Uint8Array.of(0x04, 0, 0)), 200);
+  });
+
+  it('fails for nothing when its ergs reach 2^64, one gas below it is native that is short', () => {
+    // Base of a word, no modulus, an exponent of zeros: 8 x (length - 32) / 3 gas, which is 2^56 at 32 + 3 x 2^53 bytes.
+    const run = (exponentLength: bigint): string =>
+      modexp.run(concatBytes(word(8), word(exponentLength), word(0)), PLENTY_ERGS, PLENTY_NATIVE).kind;
+    assert.equal(run(32n + 3n * 2n ** 53n), 'failure');
+    assert.equal(run(32n + 3n * 2n ** 53n - 1n), 'outOfNative');
+  });
+
   it('charges the minimum for two empty operands', () => {
     for (const exponentLength of [0n, 1n, 2n ** 64n, 2n ** 255n]) {
       assert.deepEqual(
