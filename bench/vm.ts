@@ -1,20 +1,19 @@
 /**
  * `npm run bench -- vm`: the machine against `@ethereumjs/vm` with a journaling state in maps, on blocks of which both give
  * the same receipts; against itself as a control and without what makes it resumable; and the recovery of senders against
- * the bare addon. Contestants take turns within each round; medians over the rounds. Machines are measured in processor time
+ * the bare addon. Contestants take turns within each round, each in a process of its own; medians over the rounds. Machines are measured in processor time
  * of their one thread, recovery, which has two, in time of the clock.
  */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type PatchedProject, patchedProject } from '../test/support/sourcePatch.ts';
+import { patchedProject } from '../test/support/sourcePatch.ts';
+import { startContestant } from './vm/contestant.ts';
 import { WITHOUT_MISS_CHECKS } from './vm/missChecks.ts';
-import { type BlockTime, type Contestant, ourMachine } from './vm/ours.ts';
-import { theirMachine } from './vm/peer.ts';
+import type { BlockTime } from './vm/ours.ts';
 import { type RecoveryResult, measureRecovery } from './vm/recovery.ts';
 import { interleaved, median, medianRatio } from './vm/rounds.ts';
-import { type Workload, computeLoop, nativeTransfers, tokenTransfers } from './vm/workloads.ts';
+import type { WorkloadName } from './vm/workloads.ts';
 
 const USAGE = `usage: npm run bench -- vm [--rounds N] [--json]
   --rounds N   measured rounds, each contestant once in every one (default 15)
@@ -24,6 +23,7 @@ const BLOCK_GOAL_MS = 25;
 const RECOVERY_GOAL = 0.9;
 const RESUMABLE_GOAL = 1.05;
 const RECOVERED_TRANSACTIONS = 2_048;
+const root = fileURLToPath(new URL('../', import.meta.url));
 
 interface WorkloadResult {
   readonly name: string;
@@ -42,40 +42,49 @@ interface WorkloadResult {
   readonly goal: number;
 }
 
-type LoadedModule = { readonly ourMachine: typeof ourMachine };
-
-async function machineOf(project: PatchedProject, workload: Workload): Promise<Contestant> {
-  const url = pathToFileURL(join(project.folder, 'bench/vm/ours.ts')).href;
-  const loaded = (await import(url)) as LoadedModule; // a copy of a file of this folder
-  return loaded.ourMachine(workload);
-}
-
 async function measure(
-  workload: Workload,
+  name: WorkloadName,
   goal: number,
   rounds: number,
-  projects: { readonly same: PatchedProject; readonly unchecked: PatchedProject },
+  folders: { readonly same: string; readonly unchecked: string },
 ): Promise<WorkloadResult> {
-  const ours = await ourMachine(workload);
-  const control = await machineOf(projects.same, workload);
-  const unchecked = await machineOf(projects.unchecked, workload);
-  const theirs = await theirMachine(workload);
-  const expected = await theirs.receipts();
-  for (const machine of [ours, control, unchecked]) assert.deepEqual(await machine.receipts(), expected);
-  const times = await interleaved(
-    {
-      ours: () => ours.run(),
-      theirs: () => theirs.run(),
-      control: () => control.run(),
-      unchecked: () => unchecked.run(),
-    },
-    rounds,
-  );
+  const contestants = {
+    ours: startContestant(root, 'ours', name),
+    theirs: startContestant(root, 'theirs', name),
+    control: startContestant(folders.same, 'ours', name),
+    unchecked: startContestant(folders.unchecked, 'ours', name),
+  };
+  const all = Object.values(contestants);
+  try {
+    const expected = await contestants.theirs.receipts();
+    for (const machine of all) assert.deepEqual(await machine.receipts(), expected);
+    const { ours, theirs, control, unchecked } = contestants;
+    const times = await interleaved(
+      {
+        ours: () => ours.run(),
+        theirs: () => theirs.run(),
+        control: () => control.run(),
+        unchecked: () => unchecked.run(),
+      },
+      rounds,
+    );
+    return resultOf(name, expected.length, goal, times);
+  } finally {
+    await Promise.all(all.map((machine) => machine.stop()));
+  }
+}
+
+function resultOf(
+  name: WorkloadName,
+  transactions: number,
+  goal: number,
+  times: Readonly<Record<'ours' | 'theirs' | 'control' | 'unchecked', readonly BlockTime[]>>,
+): WorkloadResult {
   const executed = (results: readonly BlockTime[]): number[] => results.map(({ executeMs }) => executeMs);
   const whole = (results: readonly BlockTime[]): number[] => results.map(({ blockMs }) => blockMs);
   return {
-    name: workload.name,
-    transactions: workload.transactions.length,
+    name,
+    transactions,
     ourMs: median(executed(times.ours)),
     ourBlockMs: median(whole(times.ours)),
     theirMs: median(executed(times.theirs)),
@@ -131,10 +140,11 @@ export async function run(args: readonly string[]): Promise<void> {
     return;
   }
   const projects = { same: patchedProject([]), unchecked: patchedProject(WITHOUT_MISS_CHECKS) };
+  const folders = { same: projects.same.folder, unchecked: projects.unchecked.folder };
   try {
-    const tokens = await measure(tokenTransfers(1_000), 20, rounds, projects);
-    const loop = await measure(computeLoop(10, 5_000), 12, rounds, projects);
-    const transfers = await measure(nativeTransfers(1_000), 8, rounds, projects);
+    const tokens = await measure('ERC-20 transfers', 20, rounds, folders);
+    const loop = await measure('compute loop', 12, rounds, folders);
+    const transfers = await measure('native transfers', 8, rounds, folders);
     const recovery = await measureRecovery(RECOVERED_TRANSACTIONS, rounds);
     const workloads = [tokens, loop, transfers];
     process.stdout.write(

@@ -13,7 +13,7 @@ export function median(numbers: readonly number[]): number {
 }
 
 const WARM_UP_MS = 1_500;
-const WARM_UP_RUNS_MIN = 20;
+const WARM_UP_RUNS_MIN = 8;
 
 /** Results by contestant, one of each round. Every contestant runs before the first round until it is as fast as it gets. */
 export async function interleaved<Name extends string, Result>(

@@ -12,8 +12,10 @@ export interface WorkloadAccount {
   readonly slots: readonly (readonly [slot: Bytes, value: Bytes])[];
 }
 
+export type WorkloadName = 'ERC-20 transfers' | 'compute loop' | 'native transfers';
+
 export interface Workload {
-  readonly name: string;
+  readonly name: WorkloadName;
   readonly accounts: readonly WorkloadAccount[];
   /** One block. */
   readonly transactions: readonly SenderedTransaction[];
@@ -35,6 +37,12 @@ const LOOP = anAddress(0x10_09_0000);
 const BALANCE_OF_SLOT = 3;
 const TRANSFER_SELECTOR = fromHex('a9059cbb');
 const RUN_SELECTOR = fromHex('7357f5d2');
+
+/** The block of a bench. */
+export function workloadOf(name: WorkloadName): Workload {
+  if (name === 'ERC-20 transfers') return tokenTransfers(1_000);
+  return name === 'compute loop' ? computeLoop(10, 5_000) : nativeTransfers(1_000);
+}
 
 const sender = (index: number): Bytes => keccak256(bigIntToBytes(BigInt(2 * index), 8)).slice(12);
 const recipient = (index: number): Bytes => keccak256(bigIntToBytes(BigInt(2 * index + 1), 8)).slice(12);

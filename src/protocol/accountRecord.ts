@@ -41,9 +41,18 @@ export const EMPTY_ACCOUNT_RECORD: AccountRecord = {
   observableBytecodeLength: 0,
 };
 
-function allZero(bytes: Bytes, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) if (bytes[i] !== 0) return false;
-  return true;
+// Filled anew by every record that is decoded: views of its own would cost more than the record.
+const scratch = new Uint8Array(ACCOUNT_RECORD_LENGTH);
+const scratchView = dataView(scratch);
+const scratchWords = new Uint32Array(scratch.buffer);
+/** Of the code fields behind nonce and balance, in words. */
+const CODE_START = 12;
+
+/** Whether the record in `scratch` has no code, nor ever had. */
+function hasNoCode(): boolean {
+  let any = (scratchWords[0] ?? 0) | (scratchWords[1] ?? 0);
+  for (let i = CODE_START; i < ACCOUNT_RECORD_LENGTH / 4; i++) any |= scratchWords[i] ?? 0;
+  return any === 0;
 }
 
 /** Decodes 124 bytes; throws ACCOUNT_RECORD_MALFORMED on another length (spec: state 2). The result shares no memory with `bytes`. */
@@ -54,11 +63,11 @@ export function decodeAccountRecord(bytes: Bytes): AccountRecord {
       `an account record has ${ACCOUNT_RECORD_LENGTH} bytes, not ${bytes.length}`,
     );
   }
-  const view = dataView(bytes);
+  scratch.set(bytes);
+  const view = scratchView;
   const nonce = view.getBigUint64(8);
   const balance = readU256(view, 16);
-  if (allZero(bytes, 0, 8) && allZero(bytes, 48, ACCOUNT_RECORD_LENGTH))
-    return { ...EMPTY_ACCOUNT_RECORD, nonce, balance };
+  if (hasNoCode()) return { ...EMPTY_ACCOUNT_RECORD, nonce, balance };
   return {
     versioning: bytes.slice(0, 8),
     nonce,
@@ -73,17 +82,18 @@ export function decodeAccountRecord(bytes: Bytes): AccountRecord {
 
 /** The 124 bytes (spec: state 2). */
 export function encodeAccountRecord(record: AccountRecord): Bytes {
-  const out = new Uint8Array(ACCOUNT_RECORD_LENGTH);
-  const view = dataView(out);
-  out.set(record.versioning, 0);
+  const view = scratchView;
+  scratch.fill(0);
   view.setBigUint64(8, record.nonce);
   writeU256(view, 16, record.balance);
-  out.set(record.bytecodeHash, 48);
+  // Accounts without code share these, and they are zero.
+  if (record.versioning !== VERSIONING_NO_CODE) scratch.set(record.versioning, 0);
+  if (record.bytecodeHash !== ZERO_32) scratch.set(record.bytecodeHash, 48);
+  if (record.observableBytecodeHash !== ZERO_32) scratch.set(record.observableBytecodeHash, 88);
   view.setUint32(80, record.unpaddedCodeLength);
   view.setUint32(84, record.artifactsLength);
-  out.set(record.observableBytecodeHash, 88);
   view.setUint32(120, record.observableBytecodeLength);
-  return out;
+  return scratch.slice();
 }
 
 /** BLAKE2s of the 124 bytes: the value of the account's slot and the key of the preimage. */

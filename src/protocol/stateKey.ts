@@ -30,11 +30,9 @@ export function accountFlatKey(address: Bytes): Bytes {
 }
 
 function compareRange(a: Bytes, b: Bytes, start: number, end: number): number {
-  for (let i = start; i < end; i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
+  let i = start;
+  while (i < end && a[i] === b[i]) i++;
+  return i === end ? 0 : (a[i] ?? 0) - (b[i] ?? 0);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The output of a block from the state it left behind (spec: execution 6, 12, state 2, 5, 7, replay-record 6). */
-import { bytesKey, compareBytes, EMPTY_BYTES, ZERO_32 } from '../common/bytes.ts';
+import { bytesKey, EMPTY_BYTES, ZERO_32 } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
 import { assert } from '../common/errors.ts';
 import { accountRecordHash, encodeAccountRecord, equalAccountCode } from '../protocol/accountRecord.ts';
@@ -83,6 +83,11 @@ function slotChanges(world: WorldState): Change[] {
   return changes;
 }
 
+/** The order of key strings is that of their bytes. */
+function byKey([a]: readonly [string, Preimage], [b]: readonly [string, Preimage]): number {
+  return a < b ? -1 : 1;
+}
+
 export function blockOutput(options: {
   context: BlockContext;
   world: WorldState;
@@ -127,7 +132,7 @@ export function blockOutput(options: {
     blockHash,
     transactions,
     writes,
-    preimages: [...preimages.values()].sort((a, b) => compareBytes(a.hash, b.hash)),
+    preimages: [...preimages].sort(byKey).map(([, preimage]) => preimage),
     pubdata: encodePubdata({ blockHash, diffs: changes.map((change) => change.diff), l2ToL1Logs, messages }),
     computationalNativeUsed: options.computationalNativeUsed,
     blockOutputHash: blockOutputHash(blockHash, transactions, writes),
