@@ -77,7 +77,10 @@ export const VM_TARGETS: readonly Target[] = [
   {
     file: 'src/vm/l2Transaction.ts',
     constants: ['BLOCK_GAS_LIMIT_MAX', 'NONCE_MAX', 'U128', 'U256', 'ABI_LENGTH_MAX', 'padded', 'abiLength'],
-    equivalent: { 'abiLength#8+1': '66 bytes are padded to 96 as well' },
+    equivalent: {
+      'ABI_LENGTH_MAX+1': 'lengths are multiples of 32',
+      'abiLength#8+1': '66 bytes are padded to 96 as well',
+    },
     specs: vm('l2Transaction', 'constants'),
   },
   {

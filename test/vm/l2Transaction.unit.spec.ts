@@ -120,6 +120,12 @@ describe('L2 transactions (execution 5, native 7 and 9)', () => {
       assert.equal(rejection(huge), 'OverflowPaymentInTransaction purge');
       assert.equal(rejection({ ...huge, maxFeePerGas: (1n << 112n) - 1n }), 'LackOfFundForMaxFee skip');
       assert.equal(rejection({ value: (1n << 256n) - 1n }), 'OverflowPaymentInTransaction purge');
+      // 65,537 divides 2^128 - 1.
+      const largest = { gasLimit: 65_537n, maxFeePerGas: ((1n << 128n) - 1n) / 65_537n };
+      assert.equal(rejection(largest), 'LackOfFundForMaxFee skip');
+      const prepayment = 100_000n * 1_000n;
+      assert.equal(rejection({ value: (1n << 256n) - 1n - prepayment }), 'LackOfFundForMaxFee skip');
+      assert.equal(rejection({ value: (1n << 256n) - prepayment }), 'OverflowPaymentInTransaction purge');
       const exact = 21_000n * 1_000n + 5n;
       assert.equal(
         rejection({ gasLimit: 21_000n, value: 5n }, aState().put(SENDER, { balance: exact - 1n })),
