@@ -255,12 +255,15 @@ const LOG_FILES: readonly CorruptionKind[] = [
     detection: damagedLog(/rejected now|log ends at position/),
   },
   {
-    name: 'log: two entries exchanged',
-    harm: (chain, { block }) =>
+    name: 'log: two blocks exchanged',
+    harm: (chain) =>
       chain.changeLog((entries) => {
-        const [one, two] = [entries[block], entries[block + 1]];
-        if (one === undefined || two === undefined) throw new Error('two entries are exchanged');
-        return entries.with(block, two).with(block + 1, one);
+        const [first = -1, second = -1] = entries
+          .flatMap(({ key }, at) => (key.startsWith('Block/') ? [at] : []))
+          .slice(-2);
+        const [one, two] = [entries[first], entries[second]];
+        if (one === undefined || two === undefined) throw new Error('two blocks are exchanged');
+        return entries.with(first, two).with(second, one);
       }),
     detection: damagedLog(/rejected now|accepted, but the chain store has not applied it/),
   },

@@ -110,7 +110,7 @@ async function sequence(run: Run): Promise<Record<Trouble, number>> {
   let nextTrouble = options.troubleEvery;
   for (let made = 0; ;) {
     const height = await headOf(main);
-    if (height >= options.blocks) return troubles;
+    if (height >= options.blocks && made >= TROUBLES.length) return troubles;
     await load.submit(SUBMITTED_PER_ACCOUNT);
     for (let requests = random() * 5; requests >= 1; requests--) load.request();
     if (height >= nextTrouble) {
