@@ -493,8 +493,8 @@ describe('tracing', function () {
     assert.equal(code, -32_000);
     assert.match(message, /^execution timeout: the trace did not end within 1 ms/);
 
-    // One runs and four wait: of many that come together, some are told to come again, and all others are answered.
-    const options = { ...CALL_TRACER, stateOverrides, timeout: '300ms' };
+    // Its gas lasts far longer than the limit. One runs and four wait: of many that come together, some are told to come again, and all others are answered.
+    const options = { ...CALL_TRACER, stateOverrides, timeout: '60ms' };
     const calls = Array.from({ length: 12 }, () => ({
       method: 'debug_traceCall',
       params: [endless, 'latest', options],
