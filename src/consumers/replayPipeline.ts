@@ -18,7 +18,7 @@ import {
 import { decodeEntry, entryHash } from '../log/entryCodec.ts';
 import { type CaughtUp, type EventLog, type LogEntry, isCaughtUp } from '../log/eventLog.ts';
 import { foldEntry } from '../log/foldEntry.ts';
-import type { LeadershipManager } from '../log/leadership.ts';
+import type { LeadershipManager } from '../log/leadershipManager.ts';
 import { checkLogIdentity, decodeCheckpoint, encodeCheckpoint } from '../log/logIdentity.ts';
 import { EMPTY_SETTLEMENT, type SettlementFold, checkSettlement, lastBlockOf } from '../log/settlementFold.ts';
 import { changedRows, restoreSettlement } from '../log/settlementRows.ts';

@@ -1,7 +1,7 @@
 /** Opcodes that read or write state, hash or log (spec: execution 9, native 5). Look-ups come before every effect. */
 import { EMPTY_BYTES } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
-import { KECCAK_EMPTY, keccakOfRange } from '../common/hash.ts';
+import { KECCAK_EMPTY, keccak256 } from '../common/hash.ts';
 import type { Account } from './account.ts';
 import { EMPTY_CODE } from './code.ts';
 import {
@@ -77,7 +77,8 @@ function keccak(machine: Machine): Signal {
     if (charge !== CHARGED) return chargeSignal(charge);
     charge = meter.charge(KECCAK_GAS + KECCAK_WORD_GAS * wordCount(size), keccakNative(size));
     if (charge !== CHARGED) return chargeSignal(charge);
-    hash = keccakOfRange(machine.memory, frame.memoryBase + toOffset(stack, offsetAt), size);
+    const start = frame.memoryBase + toOffset(stack, offsetAt);
+    hash = keccak256(machine.memory.subarray(start, start + size));
     machine.budget -= 32 + (size >> 2);
   }
   readBytes(hash, 0, 32, stack, sizeAt);

@@ -11,7 +11,7 @@ import type { ChainFold, FoldResult, Software } from '../log/chainFold.ts';
 import type { Entry, GenesisEntry } from '../log/entry.ts';
 import { NEWEST_RULES, NEWEST_SCHEMA } from '../log/entryCodec.ts';
 import type { EventLog, LogEntry } from '../log/eventLog.ts';
-import { LeadershipManager } from '../log/leadership.ts';
+import { LeadershipManager } from '../log/leadershipManager.ts';
 import type { decodeEntry } from '../log/entryCodec.ts';
 import { checkLogIdentity, decodeCheckpoint } from '../log/logIdentity.ts';
 import { SealChecker, type SettlementAlarm } from '../consumers/sealChecker.ts';

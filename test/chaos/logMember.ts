@@ -6,7 +6,8 @@ import { systemClock, systemRandom } from '../../src/common/clock.ts';
 import { AcceptedHashes, type ChainFold, EMPTY_FOLD, foldChain } from '../../src/log/chainFold.ts';
 import { decodeEntry, encodeEntry, entryHash } from '../../src/log/entryCodec.ts';
 import { type EventLog, isCaughtUp } from '../../src/log/eventLog.ts';
-import { type DoubtReason, type Leadership, LeadershipManager } from '../../src/log/leadership.ts';
+import type { Leadership } from '../../src/log/leadership.ts';
+import { type DoubtReason, LeadershipManager } from '../../src/log/leadershipManager.ts';
 import { SOFTWARE } from '../../src/workers/chain.ts';
 import { aBlockRecord, aGenesis, filled } from '../support/logEntries.ts';
 

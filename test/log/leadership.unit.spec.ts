@@ -7,7 +7,8 @@ import type { Entry } from '../../src/log/entry.ts';
 import { decodeEntry, encodeEntry, entryHash } from '../../src/log/entryCodec.ts';
 import { type AppendFate, DELIVERED, MemoryEventLog, type MemoryLogOptions } from '../../src/log/eventLog.memory.ts';
 import type { LogEntry } from '../../src/log/eventLog.ts';
-import { type DoubtReason, Leadership, LeadershipManager, type QueuedBlock } from '../../src/log/leadership.ts';
+import { Leadership, type QueuedBlock } from '../../src/log/leadership.ts';
+import { type DoubtReason, LeadershipManager } from '../../src/log/leadershipManager.ts';
 import { FakeClock } from '../support/fakeClock.ts';
 import { aBlock, aBlockRecord, aGenesis, anEpochStarted, filled, seededBytes } from '../support/logEntries.ts';
 

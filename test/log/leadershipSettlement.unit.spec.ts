@@ -5,12 +5,8 @@ import { type ChainFold, EMPTY_FOLD, type FoldResult, foldChain } from '../../sr
 import { type Envelope, type SettlementEntry, isSettlementEntry } from '../../src/log/entry.ts';
 import { decodeEntry, encodeEntry, entryHash } from '../../src/log/entryCodec.ts';
 import { type AppendFate, DELIVERED, MemoryEventLog } from '../../src/log/eventLog.memory.ts';
-import {
-  type DoubtReason,
-  type Leadership,
-  LeadershipManager,
-  type SettlementContent,
-} from '../../src/log/leadership.ts';
+import type { Leadership, SettlementContent } from '../../src/log/leadership.ts';
+import { type DoubtReason, LeadershipManager } from '../../src/log/leadershipManager.ts';
 import { EMPTY_SETTLEMENT, type SettlementFold, foldSettlement, sealedBatch } from '../../src/log/settlementFold.ts';
 import { FakeClock } from '../support/fakeClock.ts';
 import {

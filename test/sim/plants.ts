@@ -22,6 +22,7 @@ export interface PlantResult {
 
 const FOLD = 'src/log/chainFold.ts';
 const LEADERSHIP = 'src/log/leadership.ts';
+const MANAGER = 'src/log/leadershipManager.ts';
 const SEQUENCER = 'src/producers/sequencer.ts';
 
 function patch(file: string, search: string, replace: string): SourcePatch {
@@ -40,7 +41,7 @@ export const RULE_PLANTS: readonly Plant[] = [
       ),
     ],
   },
-  { name: 'freshClaim', patches: [patch(LEADERSHIP, 'const claim = random(ID_BYTES);', 'const claim = nodeId;')] },
+  { name: 'freshClaim', patches: [patch(MANAGER, 'const claim = random(ID_BYTES);', 'const claim = nodeId;')] },
   {
     name: 'epochStep',
     patches: [
@@ -76,7 +77,7 @@ export const RULE_PLANTS: readonly Plant[] = [
         '      () => {\n        for (const { block } of this.#queue.slice(0, this.#sentCount)) if (block) this.#context.onAcknowledged(block);\n        this.#isSending = false;\n        this.#send();',
       ),
       patch(
-        LEADERSHIP,
+        MANAGER,
         '      onSendFailed: (error) => {',
         '      onAcknowledged: (block) => this.#options.onAcknowledged(block),\n      onSendFailed: (error) => {',
       ),
@@ -158,7 +159,7 @@ export const OWN_PLANTS: readonly Plant[] = [
     name: 'an own claim is recognised by the node id',
     patches: [
       patch(
-        LEADERSHIP,
+        MANAGER,
         'const isOurs = this.#myClaims.has(bytesKey(entry.claim));',
         'const isOurs = equalBytes(entry.nodeId, this.#options.nodeId);',
       ),
