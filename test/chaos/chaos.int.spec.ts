@@ -30,7 +30,7 @@ describe('chaos on Kafka', () => {
     process.stderr.write(
       '\n  !! LEFT OUT, although it matters: no proxy gets between nodes and brokers given by KAFKA_BROKERS\n\n',
     );
-    this.skip();
+    return this.skip(); // .ci/run counts it as failed
   });
   after(async function () {
     this.timeout(LIMIT_MS);

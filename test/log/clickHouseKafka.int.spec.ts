@@ -37,7 +37,7 @@ describe("ClickHouse's Kafka engine on the topic", () => {
     const server = await sharedClickHouse();
     if (registry === undefined || server.isContainer) {
       process.stderr.write('\n  !! LEFT OUT: this ClickHouse cannot reach the brokers, or there is no registry\n\n');
-      return this.skip();
+      return this.skip(); // .ci/run counts it as failed
     }
     const connection = { brokers: kafka.brokers, clientId: 'test' };
     const topic = topicName(`test-${randomBytes(6).toString('hex')}`, 270n);
