@@ -1,4 +1,5 @@
 /** The machine of this project on a workload, state in memory. Also loaded from changed copies of the project. */
+import { bytesKey } from '../../src/common/bytes.ts';
 import { StateCache } from '../../src/store/stateCache.ts';
 import { BOOTLOADER_ADDRESS } from '../../src/protocol/systemAddresses.ts';
 import { BlockExecution } from '../../src/vm/blockExecution.ts';
@@ -35,7 +36,7 @@ export async function ourMachine(workload: Workload): Promise<Contestant> {
     if (code !== undefined) keys.push({ kind: 'preimage', hash: state.record(address).bytecodeHash });
   }
   const read = (key: MissingKey) => {
-    if (key.kind === 'account') return state.account(key.address);
+    if (key.kind === 'account') return state.records.get(bytesKey(key.address));
     return key.kind === 'slot' ? state.slot(key.address, key.slot) : state.preimage(key.hash);
   };
   const cache = new StateCache({

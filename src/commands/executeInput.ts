@@ -9,6 +9,7 @@ import {
   deployedAccountFields,
   EMPTY_ACCOUNT_RECORD,
   encodeAccountRecord,
+  StoredAccountRecord,
   storedCode,
 } from '../protocol/accountRecord.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
@@ -26,12 +27,12 @@ export interface ExecuteInput {
 
 /** State that is whole in memory: what was not put in is absent. */
 class Prestate implements LoadedState {
-  readonly #records = new Map<string, Bytes>();
+  readonly #records = new Map<string, StoredAccountRecord>();
   readonly #values = new Map<string, Bytes>();
   readonly #preimages = new Map<string, Bytes>();
 
   putRecord(address: Bytes, record: Bytes): void {
-    this.#records.set(bytesKey(address), record);
+    this.#records.set(bytesKey(address), new StoredAccountRecord(record));
     this.#preimages.set(bytesKey(accountRecordHash(record)), record);
   }
 
@@ -43,7 +44,7 @@ class Prestate implements LoadedState {
     this.#preimages.set(bytesKey(blake2s256(bytes)), bytes);
   }
 
-  account(address: Bytes): Bytes | typeof ABSENT {
+  account(address: Bytes): StoredAccountRecord | typeof ABSENT {
     return this.#records.get(bytesKey(address)) ?? ABSENT;
   }
 

@@ -1,5 +1,5 @@
 /** The 124-byte account record and the stored form of code (spec: state 2 and 3). */
-import { equalBytes, ZERO_32 } from '../common/bytes.ts';
+import { bytesKey, equalBytes, ZERO_32 } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
 import { blake2s256, keccak256 } from '../common/hash.ts';
 import { ProtocolError } from './errors.ts';
@@ -53,6 +53,28 @@ function hasNoCode(): boolean {
   let any = (scratchWords[0] ?? 0) | (scratchWords[1] ?? 0);
   for (let i = CODE_START; i < ACCOUNT_RECORD_LENGTH / 4; i++) any |= scratchWords[i] ?? 0;
   return any === 0;
+}
+
+/** A record as the state holds it: decoded and named at most once, however many blocks read it. */
+export class StoredAccountRecord {
+  /** 124 */
+  readonly bytes: Bytes;
+  #record: AccountRecord | undefined;
+  #key: string | undefined;
+
+  constructor(bytes: Bytes) {
+    this.bytes = bytes;
+  }
+
+  /** Throws ACCOUNT_RECORD_MALFORMED. */
+  get record(): AccountRecord {
+    return (this.#record ??= decodeAccountRecord(this.bytes));
+  }
+
+  /** `bytesKey` of the bytes. */
+  get key(): string {
+    return (this.#key ??= bytesKey(this.bytes));
+  }
 }
 
 /** Decodes 124 bytes; throws ACCOUNT_RECORD_MALFORMED on another length (spec: state 2). The result shares no memory with `bytes`. */

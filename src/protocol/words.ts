@@ -36,20 +36,19 @@ export function dataView(bytes: Bytes): DataView {
 
 const POWERS: readonly bigint[] = Array.from({ length: 33 }, (_, i) => 1n << BigInt(8 * i));
 
+const double = new Float64Array(1);
+const doubleWords = new Uint32Array(double.buffer);
+const EXPONENT_BIAS = 1023;
+
 /** Number of bytes of a value from 0 to 2^256-1 without leading zeros; 0 for zero. Allocates nothing. */
 export function byteLengthOf(value: bigint): number {
-  if (value < 0x1_0000_0000n) {
-    const small = Number(value);
-    return small === 0 ? 0 : 4 - (Math.clz32(small) >> 3);
-  }
-  let low = 5;
-  let high = 32;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (value < (POWERS[middle] ?? 0n)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
+  double[0] = Number(value);
+  const high = doubleWords[1]!;
+  const bits = (high >>> 20) - EXPONENT_BIAS + 1;
+  if (bits <= 0) return 0;
+  const length = (bits + 7) >> 3;
+  // Rounding may have carried into the next byte.
+  return (bits & 7) === 1 && value < POWERS[length - 1]! ? length - 1 : length;
 }
 
 /** Writes the `length` low bytes of `value`, big-endian, and returns the offset behind them. */

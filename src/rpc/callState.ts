@@ -4,6 +4,7 @@ import { bytesKey } from '../common/bytes.ts';
 import type { AccountRecord } from '../protocol/accountRecord.ts';
 import {
   EMPTY_ACCOUNT_RECORD,
+  StoredAccountRecord,
   decodeAccountRecord,
   deployedAccountFields,
   encodeAccountRecord,
@@ -68,7 +69,7 @@ export class CallState implements LoadedState {
   readonly #blockNumber: number;
   readonly #cache: PreimageCache;
   readonly #overrides = new Map<string, OverriddenAccount>();
-  readonly #accounts = new Map<string, Loaded>();
+  readonly #accounts = new Map<string, StoredAccountRecord | typeof ABSENT>();
   readonly #slots = new Map<string, Loaded>();
   readonly #preimages = new Map<string, Loaded>();
 
@@ -84,7 +85,7 @@ export class CallState implements LoadedState {
     for (const override of options.overrides) this.#override(override);
   }
 
-  account(address: Bytes): Loaded | undefined {
+  account(address: Bytes): StoredAccountRecord | typeof ABSENT | undefined {
     return this.#accounts.get(bytesKey(address));
   }
 
@@ -132,11 +133,12 @@ export class CallState implements LoadedState {
     }
   }
 
-  #overridden(address: string, stored: Bytes | undefined): Bytes | undefined {
+  #overridden(address: string, stored: Bytes | undefined): StoredAccountRecord | undefined {
     const override = this.#overrides.get(address);
-    if (override === undefined || Object.keys(override.fields).length === 0) return stored;
+    if (override === undefined || Object.keys(override.fields).length === 0)
+      return stored && new StoredAccountRecord(stored);
     const record = stored === undefined ? EMPTY_ACCOUNT_RECORD : decodeAccountRecord(stored);
-    return encodeAccountRecord({ ...record, ...override.fields });
+    return new StoredAccountRecord(encodeAccountRecord({ ...record, ...override.fields }));
   }
 
   #override({ address, balance, nonce, code, state, stateDiff }: StateOverride): void {

@@ -4,7 +4,7 @@
  */
 import type { Bytes } from '../common/bytes.ts';
 import { EMPTY_BYTES, ZERO_32 } from '../common/bytes.ts';
-import { EMPTY_ACCOUNT_RECORD, decodeAccountRecord } from '../protocol/accountRecord.ts';
+import { EMPTY_ACCOUNT_RECORD } from '../protocol/accountRecord.ts';
 import type { AccountRecord } from '../protocol/accountRecord.ts';
 import { BLOCK_HASHES_LENGTH } from '../protocol/blockHeader.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
@@ -207,8 +207,8 @@ export function createSimulator(options: SimulatorOptions): Simulator {
 }
 
 function accountOf(view: CallState, address: Bytes): AccountRecord {
-  const bytes = view.account(address);
-  return bytes === undefined || bytes === ABSENT ? EMPTY_ACCOUNT_RECORD : decodeAccountRecord(bytes);
+  const stored = view.account(address);
+  return stored === undefined || stored === ABSENT ? EMPTY_ACCOUNT_RECORD : stored.record;
 }
 
 function callResult(outcome: RunOutcome, gas: bigint): SimulationResult {

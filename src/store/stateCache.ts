@@ -3,12 +3,15 @@
  * not yet accepted on top of it. Owned by the chain worker.
  */
 import { bytesKey, type Bytes } from '../common/bytes.ts';
+import { StoredAccountRecord } from '../protocol/accountRecord.ts';
 import type { BlockOutput } from '../protocol/blockOutput.ts';
 import { ACCOUNT_PROPERTIES_ADDRESS } from '../protocol/systemAddresses.ts';
 import { ABSENT, type LoadedState, type MissingKey } from '../vm/loadedState.ts';
 import { equalBytes } from '../common/bytes.ts';
 
-type Value = Bytes | typeof ABSENT;
+/** Of an account its record. */
+type Value = StoredAccountRecord | Bytes;
+type Found = Value | typeof ABSENT;
 
 /** Reads of accepted state, in one batch. `undefined`: absent. */
 export interface StateSource {
@@ -25,18 +28,24 @@ function keyOf(missing: MissingKey): string {
   return missing.kind === 'slot' ? slotKey(missing.address, missing.slot) : preimageKey(missing.hash);
 }
 
+function found({ kind }: MissingKey, value: Bytes | undefined): Found {
+  if (value === undefined) return ABSENT;
+  return kind === 'account' ? new StoredAccountRecord(value) : value;
+}
+
 /** What one block changed. */
 export interface StateLayer {
   readonly height: number;
-  readonly values: ReadonlyMap<string, Bytes>;
+  readonly values: ReadonlyMap<string, Value>;
 }
 
 export function stateLayer(height: number, output: Pick<BlockOutput, 'writes' | 'preimages'>): StateLayer {
-  const values = new Map<string, Bytes>();
+  const values = new Map<string, Value>();
   const records = new Set<string>();
   for (const write of output.writes) {
     if (equalBytes(write.address, ACCOUNT_PROPERTIES_ADDRESS)) {
-      if (write.accountRecord !== undefined) values.set(accountKey(write.slot.subarray(12)), write.accountRecord);
+      if (write.accountRecord !== undefined)
+        values.set(accountKey(write.slot.subarray(12)), new StoredAccountRecord(write.accountRecord));
       records.add(preimageKey(write.value));
     } else {
       values.set(slotKey(write.address, write.slot), write.value);
@@ -53,8 +62,8 @@ export function stateLayer(height: number, output: Pick<BlockOutput, 'writes' | 
 export class StateCache {
   readonly #source: StateSource;
   readonly #capacity: number;
-  #young = new Map<string, Value>();
-  #old = new Map<string, Value>();
+  #young = new Map<string, Found>();
+  #old = new Map<string, Found>();
 
   /** @param capacity entries in each of the two generations */
   constructor(source: StateSource, capacity = 300_000) {
@@ -62,7 +71,7 @@ export class StateCache {
     this.#capacity = capacity;
   }
 
-  get(key: string): Value | undefined {
+  get(key: string): Found | undefined {
     const young = this.#young.get(key);
     if (young !== undefined) return young;
     const old = this.#old.get(key);
@@ -80,7 +89,7 @@ export class StateCache {
     const values = await this.#source.readState(keys);
     keys.forEach((missing, index) => {
       const key = keyOf(missing);
-      if (this.get(key) === undefined) this.#put(key, values[index] ?? ABSENT);
+      if (this.get(key) === undefined) this.#put(key, found(missing, values[index]));
     });
   }
 
@@ -89,7 +98,7 @@ export class StateCache {
     return new StateView(this, layers);
   }
 
-  #put(key: string, value: Value): void {
+  #put(key: string, value: Found): void {
     if (this.#young.size >= this.#capacity) {
       this.#old = this.#young;
       this.#young = new Map();
@@ -107,16 +116,16 @@ export class StateView implements LoadedState {
     this.#layers = layers;
   }
 
-  account(address: Bytes): Value | undefined {
-    return this.#get(accountKey(address));
+  account(address: Bytes): StoredAccountRecord | typeof ABSENT | undefined {
+    return this.#get(accountKey(address)) as StoredAccountRecord | typeof ABSENT | undefined;
   }
 
-  slot(address: Bytes, slot: Bytes): Value | undefined {
-    return this.#get(slotKey(address, slot));
+  slot(address: Bytes, slot: Bytes): Bytes | typeof ABSENT | undefined {
+    return this.#get(slotKey(address, slot)) as Bytes | typeof ABSENT | undefined;
   }
 
-  preimage(hash: Bytes): Value | undefined {
-    return this.#get(preimageKey(hash));
+  preimage(hash: Bytes): Bytes | typeof ABSENT | undefined {
+    return this.#get(preimageKey(hash)) as Bytes | typeof ABSENT | undefined;
   }
 
   /** Those of the keys that are not in memory. */
@@ -128,7 +137,7 @@ export class StateView implements LoadedState {
     return this.#cache.load(keys);
   }
 
-  #get(key: string): Value | undefined {
+  #get(key: string): Found | undefined {
     for (let i = this.#layers.length - 1; i >= 0; i--) {
       const value = this.#layers[i]?.values.get(key);
       if (value !== undefined) return value;

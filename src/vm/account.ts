@@ -1,8 +1,8 @@
 /** An account as the block sees it: its record before the block, its present values, and the flags of accounting. */
 import { isZero, ZERO_32 } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
-import { decodeAccountRecord, EMPTY_ACCOUNT_RECORD, equalAccountCode } from '../protocol/accountRecord.ts';
-import type { AccountCodeFields, AccountRecord } from '../protocol/accountRecord.ts';
+import { EMPTY_ACCOUNT_RECORD, equalAccountCode } from '../protocol/accountRecord.ts';
+import type { AccountCodeFields, AccountRecord, StoredAccountRecord } from '../protocol/accountRecord.ts';
 import type { Code } from './code.ts';
 import type { Hook } from './hookAddresses.ts';
 import type { Precompile } from './precompiles/index.ts';
@@ -13,7 +13,7 @@ export class Account {
   readonly id: number;
   readonly address: Bytes;
   /** Before the block; undefined: absent. */
-  readonly recordBytes: Bytes | undefined;
+  readonly stored: StoredAccountRecord | undefined;
   readonly initial: AccountRecord;
   readonly precompile: Precompile | undefined;
   readonly hook: Hook | undefined;
@@ -21,6 +21,8 @@ export class Account {
   /** wei */
   balance: bigint;
   code: AccountCodeFields;
+  /** Name of the preimage of `code`, once it was needed. */
+  codeKey: string | undefined;
   /** `code` ready to run, once it was needed. */
   runnable: Code | undefined;
   /** Block-wide: the slot at 0x8003 was paid for; then the whole record. */
@@ -33,16 +35,17 @@ export class Account {
   /** Force-deployed in this block: its pubdata leaves the code out. */
   hidesCode = false;
 
-  constructor(id: number, address: Bytes, recordBytes: Bytes | undefined, rules: EvmRules) {
+  constructor(id: number, address: Bytes, stored: StoredAccountRecord | undefined, rules: EvmRules) {
     this.id = id;
     this.address = address;
-    this.recordBytes = recordBytes;
-    this.initial = recordBytes === undefined ? EMPTY_ACCOUNT_RECORD : decodeAccountRecord(recordBytes);
+    this.stored = stored;
+    this.initial = stored === undefined ? EMPTY_ACCOUNT_RECORD : stored.record;
     this.precompile = rules.precompileAt(address);
     this.hook = rules.hookAt(address);
     this.nonce = this.initial.nonce;
     this.balance = this.initial.balance;
     this.code = this.initial;
+    this.codeKey = undefined;
     this.runnable = undefined;
   }
 

@@ -1,14 +1,11 @@
 /** One block being executed, transaction by transaction, for builder and replayer alike (spec: execution 2, 8.2, native 10). */
-import { toHex, ZERO_32 } from '../common/bytes.ts';
-import type { Bytes } from '../common/bytes.ts';
+import { toHex } from '../common/bytes.ts';
 import { assert, NodeError } from '../common/errors.ts';
-import { nextTransactionsRoot } from '../protocol/blockHeader.ts';
 import type { BlockOutput, TransactionOutput } from '../protocol/blockOutput.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
 import { BOOTLOADER_ADDRESS } from '../protocol/systemAddresses.ts';
 import { isL1Transaction } from '../protocol/transaction.ts';
-import type { SenderedTransaction } from '../protocol/transaction.ts';
-import { vmTransactionHash } from '../protocol/transactionCodec.ts';
+import type { SenderedTransaction, Transaction } from '../protocol/transaction.ts';
 import { exceededLimit } from './blockLimits.ts';
 import type { BlockTotals } from './blockLimits.ts';
 import { blockOutput } from './blockResult.ts';
@@ -77,7 +74,7 @@ export class BlockExecution {
   readonly #rules: TransactionRules;
   readonly #turnBudget: number;
   readonly #outputs: TransactionOutput[] = [];
-  #transactionsRoot: Bytes = ZERO_32;
+  readonly #transactions: Transaction[] = [];
   #totals: BlockTotals = { gasUsed: 0n, native: 0, pubdata: 0, l2ToL1Logs: 0 };
   #current: Current | undefined;
   #isFinished = false;
@@ -191,10 +188,7 @@ export class BlockExecution {
       messages: world.messages,
     };
     this.#totals = totals;
-    this.#transactionsRoot = nextTransactionsRoot(
-      this.#transactionsRoot,
-      vmTransactionHash(sendered.transaction, this.#context.chainId),
-    );
+    this.#transactions.push(sendered.transaction);
     this.#outputs.push(output);
     this.#current = undefined;
     return { kind: 'included', output };
@@ -235,8 +229,8 @@ export class BlockExecution {
     return blockOutput({
       context: this.#context,
       world: this.#world,
-      transactions: this.#outputs,
-      transactionsRoot: this.#transactionsRoot,
+      transactions: this.#transactions,
+      outputs: this.#outputs,
       gasUsed: this.#totals.gasUsed,
       computationalNativeUsed: BigInt(this.#totals.native),
     });

@@ -3,7 +3,7 @@ import { bytesKey, EMPTY_BYTES, ZERO_32 } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
 import { assert } from '../common/errors.ts';
 import { accountRecordHash, encodeAccountRecord, equalAccountCode } from '../protocol/accountRecord.ts';
-import { EMPTY_OMMERS_HASH, headerHash } from '../protocol/blockHeader.ts';
+import { EMPTY_OMMERS_HASH, headerHash, nextTransactionsRoot } from '../protocol/blockHeader.ts';
 import type {
   BlockHeader,
   BlockOutput,
@@ -18,6 +18,8 @@ import { encodePubdata } from '../protocol/pubdata.ts';
 import type { PubdataDiff } from '../protocol/pubdata.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
 import { accountFlatKey, accountSlot, compareStorageOrder, flatKey } from '../protocol/stateKey.ts';
+import type { Transaction } from '../protocol/transaction.ts';
+import { vmTransactionHash } from '../protocol/transactionCodec.ts';
 import { ACCOUNT_PROPERTIES_ADDRESS } from '../protocol/systemAddresses.ts';
 import { equalWords, LIMBS, readBigInt, wordToBytes } from './words.ts';
 import type { WorldState } from './worldState.ts';
@@ -91,26 +93,30 @@ function byKey([a]: readonly [string, Preimage], [b]: readonly [string, Preimage
 export function blockOutput(options: {
   context: BlockContext;
   world: WorldState;
-  transactions: readonly TransactionOutput[];
-  transactionsRoot: Bytes;
+  transactions: readonly Transaction[];
+  /** In the order of `transactions`. */
+  outputs: readonly TransactionOutput[];
   gasUsed: bigint;
   computationalNativeUsed: bigint;
 }): BlockOutput {
-  const { context, world, transactions } = options;
+  const { context, world, outputs } = options;
   const logsBloom = new Uint8Array(BLOOM_LENGTH);
   const l2ToL1Logs: L2ToL1Log[] = [];
   const messages: Bytes[] = [];
-  for (const transaction of transactions) {
-    for (const log of transaction.logs) addToBloom(logsBloom, log);
-    l2ToL1Logs.push(...transaction.l2ToL1Logs);
-    for (const message of transaction.messages) messages.push(message.data);
+  for (const output of outputs) {
+    for (const log of output.logs) addToBloom(logsBloom, log);
+    l2ToL1Logs.push(...output.l2ToL1Logs);
+    for (const message of output.messages) messages.push(message.data);
   }
+  let transactionsRoot = ZERO_32;
+  for (const transaction of options.transactions)
+    transactionsRoot = nextTransactionsRoot(transactionsRoot, vmTransactionHash(transaction, context.chainId));
   const header: BlockHeader = {
     parentHash: context.blockHashes[context.blockHashes.length - 1] ?? ZERO_32,
     ommersHash: EMPTY_OMMERS_HASH,
     beneficiary: context.coinbase,
     stateRoot: ZERO_32,
-    transactionsRoot: options.transactionsRoot,
+    transactionsRoot,
     receiptsRoot: ZERO_32,
     logsBloom,
     difficulty: 0n,
@@ -130,11 +136,11 @@ export function blockOutput(options: {
   return {
     header,
     blockHash,
-    transactions,
+    transactions: outputs,
     writes,
     preimages: [...preimages].sort(byKey).map(([, preimage]) => preimage),
     pubdata: encodePubdata({ blockHash, diffs: changes.map((change) => change.diff), l2ToL1Logs, messages }),
     computationalNativeUsed: options.computationalNativeUsed,
-    blockOutputHash: blockOutputHash(blockHash, transactions, writes),
+    blockOutputHash: blockOutputHash(blockHash, outputs, writes),
   };
 }

@@ -37,7 +37,7 @@ import type {
   TransactionRules,
 } from './transactionExecution.ts';
 import { LIMBS, readBytes } from './words.ts';
-import type { Checkpoint } from './worldState.ts';
+import type { Checkpoint, WorldState } from './worldState.ts';
 
 const BLOCK_GAS_LIMIT_MAX = (1n << 56n) - 1n;
 /** Gas is counted in numbers. No block gas limit in use comes near. */
@@ -49,13 +49,37 @@ const U256 = 1n << 256n;
 const ABI_LENGTH_MAX = 1 << 23;
 const OUT_OF_NATIVE_ERROR = 'OutOfNativeResourcesDuringValidation';
 
+interface ListedAccount {
+  readonly account: Account;
+  /** Indices of slots. */
+  readonly slots: readonly number[];
+}
+
+const NOTHING_LISTED: readonly ListedAccount[] = [];
+
+/** Of an access list; what is not in memory is left out and missing. */
+function listedAccounts(world: WorldState, accessList: L2Transaction['accessList']): readonly ListedAccount[] {
+  const listed: ListedAccount[] = [];
+  const word = new Uint32Array(LIMBS);
+  for (const { address, slots } of accessList) {
+    const account = world.accountAt(address);
+    if (account === undefined) continue;
+    const indices = slots.map((slot) => {
+      readBytes(slot, 0, 32, word, 0);
+      return world.slot(account, word, 0);
+    });
+    listed.push({ account, slots: indices });
+  }
+  return listed;
+}
+
 interface Probed {
   readonly fees: FeeAccounts;
   readonly sender: Account;
   /** Recipient, or the address of the new contract. */
   readonly target: Account;
   readonly code: Code;
-  readonly listed: readonly { readonly account: Account; readonly slots: readonly number[] }[];
+  readonly listed: readonly ListedAccount[];
 }
 
 interface Running {
@@ -108,18 +132,7 @@ export class L2Execution implements TransactionExecution {
           ? undefined
           : world.accountAt(creationAddress(sender.address, sender.nonce));
     const code = to === undefined ? EMPTY_CODE : target === undefined ? undefined : callableCode(this.#machine, target);
-    const listed: { account: Account; slots: number[] }[] = [];
-    const slotWord = new Uint32Array(LIMBS);
-    for (const item of accessList) {
-      const account = world.accountAt(item.address);
-      if (account === undefined) continue;
-      const slots: number[] = [];
-      for (const slot of item.slots) {
-        readBytes(slot, 0, 32, slotWord, 0);
-        slots.push(world.slot(account, slotWord, 0));
-      }
-      listed.push({ account, slots });
-    }
+    const listed = accessList.length === 0 ? NOTHING_LISTED : listedAccounts(world, accessList);
     if (
       world.missing.length > 0 ||
       fees === undefined ||

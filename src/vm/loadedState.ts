@@ -3,13 +3,14 @@
  * that answers `undefined` here, it stops before any effect and says what is missing; its driver loads that and steps on.
  */
 import type { Bytes } from '../common/bytes.ts';
+import type { StoredAccountRecord } from '../protocol/accountRecord.ts';
 
 /** The key does not exist in the state before the block (which native accounting tells from a stored zero). */
 export const ABSENT: unique symbol = Symbol('absent');
 
 export interface LoadedState {
-  /** The 124-byte account record (spec: state 2). */
-  account(address: Bytes): Bytes | typeof ABSENT | undefined;
+  /** The account record (spec: state 2). */
+  account(address: Bytes): StoredAccountRecord | typeof ABSENT | undefined;
   /** 32-byte value of a contract slot. */
   slot(address: Bytes, slot: Bytes): Bytes | typeof ABSENT | undefined;
   /** Stored code by bytecode hash, or raw force-deploy code by its hash. ABSENT: no such preimage is known to the node. */

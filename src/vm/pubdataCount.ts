@@ -11,14 +11,16 @@ const MESSAGE_LENGTH_BYTES = 4;
 /** Bytes that the running transaction counts now; reads count, what only reverted frames touched does not. */
 export function countPubdata(world: WorldState): number {
   let bytes = 0;
+  const { warmSlots, warmAccounts } = world;
   const { initial, current } = world.slots;
-  for (const slot of world.warmSlots) {
-    const at = slot * LIMBS;
+  for (let i = 0; i < warmSlots.size; i += 1) {
+    const at = warmSlots.items[i]! * LIMBS;
     if (!equalWords(initial, at, current, at)) {
       bytes += KEY_BYTES + valueDiffLength(readBigInt(initial, at), readBigInt(current, at));
     }
   }
-  for (const account of world.warmAccounts) {
+  for (let i = 0; i < warmAccounts.size; i += 1) {
+    const account = warmAccounts.items[i]!;
     if (account.hasChanged) bytes += KEY_BYTES + accountBytes(account);
   }
   for (const message of world.messages) bytes += MESSAGE_LENGTH_BYTES + message.data.length + L2_TO_L1_LOG_LENGTH;

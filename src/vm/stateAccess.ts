@@ -70,12 +70,12 @@ export class StateAccess {
     const read = this.#meter.charge(0, SLOT_READ_NATIVE);
     if (read !== CHARGED) return read;
     // A slot paid for by an earlier transaction that could not pay for the record: cold here, whether it exists or not.
-    const isNew = account.recordBytes === undefined && !account.isSlotLoaded;
+    const isNew = account.stored === undefined && !account.isSlotLoaded;
     const load = this.#meter.charge(0, isNew ? SLOT_COLD_NEW_NATIVE : SLOT_COLD_EXISTING_NATIVE);
     if (load !== CHARGED) return load;
     this.#world.markAccountSlotLoaded(account);
-    if (account.recordBytes !== undefined) {
-      const preimage = this.preimage(bytesKey(account.recordBytes), ACCOUNT_RECORD_LENGTH);
+    if (account.stored !== undefined) {
+      const preimage = this.preimage(account.stored.key, ACCOUNT_RECORD_LENGTH);
       if (preimage !== CHARGED) return preimage;
     }
     this.#world.markAccountLoaded(account);
@@ -87,7 +87,7 @@ export class StateAccess {
     this.#world.warmAccount(account);
     if (account.isLoaded) return;
     this.#world.markAccountSlotLoaded(account);
-    if (account.recordBytes !== undefined) this.#world.learnPreimage(bytesKey(account.recordBytes));
+    if (account.stored !== undefined) this.#world.learnPreimage(account.stored.key);
     this.#world.markAccountLoaded(account);
   }
 
@@ -102,9 +102,9 @@ export class StateAccess {
 
   /** code(x) */
   code(account: Account): Charge {
-    return account.hasBytecodeHash
-      ? this.preimage(bytesKey(account.code.bytecodeHash), account.storedCodeLength)
-      : CHARGED;
+    if (!account.hasBytecodeHash) return CHARGED;
+    account.codeKey ??= bytesKey(account.code.bytecodeHash);
+    return this.preimage(account.codeKey, account.storedCodeLength);
   }
 
   /** acct_write(x) */

@@ -198,7 +198,9 @@ function log(machine: Machine, topicCount: number): Signal {
   if (charge !== CHARGED) return chargeSignal(charge);
   const topics: Bytes[] = [];
   for (let i = 1; i <= topicCount; i += 1) topics.push(wordToBytes(stack, sizeAt - i * LIMBS));
-  emitEvent(machine, frame.self.address, topics, machine.memoryRange(offsetAt, sizeAt).slice());
+  const start = frame.memoryBase + toOffset(stack, offsetAt);
+  const data = size === 0 ? EMPTY_BYTES : machine.memory.slice(start, start + size);
+  emitEvent(machine, frame.self.address, topics, data);
   frame.sp = sizeAt - topicCount * LIMBS;
   machine.budget -= size >> 6;
   return RUNNING;

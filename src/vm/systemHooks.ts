@@ -168,7 +168,7 @@ function setBytecodeDetails(machine: Machine, args: Bytes): Signal {
   const length = offsetWord(args, 2 * WORD_BYTES);
   if (length > CODE_LENGTH_MAX) return REVERTED;
   const rawHash = args.slice(WORD_BYTES, 2 * WORD_BYTES);
-  const account = world.accountAt(args.subarray(ADDRESS_PADDING_BYTES, WORD_BYTES));
+  const account = world.accountAt(args.slice(ADDRESS_PADDING_BYTES, WORD_BYTES));
   const hasPreimage = !isZero(rawHash);
   const raw = hasPreimage ? world.storedCode(rawHash) : EMPTY_BYTES;
   if (account === undefined || raw === undefined) return MISSING;

@@ -6,6 +6,7 @@ import { type Bytes, EMPTY_BYTES, ZERO_32, bigIntToBytes, bytesKey, concatBytes 
 import { assert } from '../common/errors.ts';
 import {
   EMPTY_ACCOUNT_RECORD,
+  StoredAccountRecord,
   deployedAccountFields,
   encodeAccountRecord,
   storedCode,
@@ -49,9 +50,9 @@ const CALLEE_CODE = Uint8Array.of(0x5f, 0x54, 0x60, 0x01, 0x01, 0x80, 0x5f, 0x55
 
 /** Everybody is rich, two have code. */
 class WarmUpState implements LoadedState {
-  readonly #records = new Map<string, Bytes>();
+  readonly #records = new Map<string, StoredAccountRecord>();
   readonly #preimages = new Map<string, Bytes>();
-  readonly #rich = encodeAccountRecord({ ...EMPTY_ACCOUNT_RECORD, balance: BALANCE });
+  readonly #rich = new StoredAccountRecord(encodeAccountRecord({ ...EMPTY_ACCOUNT_RECORD, balance: BALANCE }));
 
   constructor() {
     for (const [address, code] of [
@@ -61,11 +62,12 @@ class WarmUpState implements LoadedState {
       const stored = storedCode(code);
       const fields = deployedAccountFields(code, stored);
       this.#preimages.set(bytesKey(fields.bytecodeHash), stored);
-      this.#records.set(bytesKey(address), encodeAccountRecord({ ...fields, nonce: 1n, balance: BALANCE }));
+      const record = encodeAccountRecord({ ...fields, nonce: 1n, balance: BALANCE });
+      this.#records.set(bytesKey(address), new StoredAccountRecord(record));
     }
   }
 
-  account(address: Bytes): Bytes {
+  account(address: Bytes): StoredAccountRecord {
     return this.#records.get(bytesKey(address)) ?? this.#rich;
   }
 

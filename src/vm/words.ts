@@ -154,6 +154,18 @@ export function readBytes(bytes: Uint8Array, offset: number, length: number, s: 
   }
 }
 
+/** Reads 20 bytes as the low ones of a word. */
+export function readAddress(bytes: Uint8Array, s: Words, at: number): void {
+  s[at] = (bytes[16]! << 24) | (bytes[17]! << 16) | (bytes[18]! << 8) | bytes[19]!;
+  s[at + 1] = (bytes[12]! << 24) | (bytes[13]! << 16) | (bytes[14]! << 8) | bytes[15]!;
+  s[at + 2] = (bytes[8]! << 24) | (bytes[9]! << 16) | (bytes[10]! << 8) | bytes[11]!;
+  s[at + 3] = (bytes[4]! << 24) | (bytes[5]! << 16) | (bytes[6]! << 8) | bytes[7]!;
+  s[at + 4] = (bytes[0]! << 24) | (bytes[1]! << 16) | (bytes[2]! << 8) | bytes[3]!;
+  s[at + 5] = 0;
+  s[at + 6] = 0;
+  s[at + 7] = 0;
+}
+
 /** Reads 32 bytes at `offset`; what lies behind the end of `bytes` is zero. */
 export function readPadded(bytes: Uint8Array, offset: number, s: Words, at: number): void {
   const length = bytes.length;

@@ -15,9 +15,10 @@ import { ABSENT } from './loadedState.ts';
 import type { LoadedState, MissingKey } from './loadedState.ts';
 import { ZKSYNC_OS_RULES } from './rules.ts';
 import type { EvmRules } from './rules.ts';
+import { Pile } from './pile.ts';
 import { SlotTable, SLOT_EXISTS, SLOT_LOADED, SLOT_UNSET } from './slotTable.ts';
 import { WordIndex } from './wordIndex.ts';
-import { copyWord, LIMBS, readBytes, setNumber, wordToAddress, wordToBytes } from './words.ts';
+import { copyWord, LIMBS, readAddress, setNumber, wordToAddress, wordToBytes } from './words.ts';
 import type { Words } from './words.ts';
 
 /** A point to roll back to. */
@@ -73,8 +74,8 @@ export class WorldState {
   /** Position of the running transaction among the included ones: its number in L2-to-L1 logs (spec: execution 2). */
   transactionNumber = 0;
   /** Touched and warm in the running transaction, in order. */
-  readonly warmAccounts: Account[] = [];
-  warmSlots: number[] = [];
+  readonly warmAccounts = new Pile<Account>();
+  readonly warmSlots = new Pile<number>();
   logs: Log[] = [];
   l2ToL1Logs: L2ToL1Log[] = [];
   messages: L1Message[] = [];
@@ -85,13 +86,13 @@ export class WorldState {
 
   #journal = new Int32Array(4096);
   #journalLength = 0;
-  readonly #bigints: bigint[] = [];
-  readonly #codes: AccountCodeFields[] = [];
+  readonly #bigints = new Pile<bigint>();
+  readonly #codes = new Pile<AccountCodeFields>();
   // What the running transaction added to the block-wide sets.
-  readonly #loadedAccountSlots: Account[] = [];
-  readonly #loadedAccounts: Account[] = [];
-  readonly #loadedSlots: number[] = [];
-  readonly #learnedPreimages: string[] = [];
+  readonly #loadedAccountSlots = new Pile<Account>();
+  readonly #loadedAccounts = new Pile<Account>();
+  readonly #loadedSlots = new Pile<number>();
+  readonly #learnedPreimages = new Pile<string>();
 
   // Filled anew by every look-up.
   readonly #key: Words = new Uint32Array(LIMBS);
@@ -118,10 +119,11 @@ export class WorldState {
     return id >= 0 ? this.accounts[id] : this.#loadAccount(wordToAddress(key, 0));
   }
 
+  /** `address` is kept. */
   accountAt(address: Bytes): Account | undefined {
-    readBytes(address, 0, 20, this.#key, 0);
+    readAddress(address, this.#key, 0);
     const id = this.accountIndex.find(0, this.#key, 0);
-    return id >= 0 ? this.accounts[id] : this.#loadAccount(new Uint8Array(address));
+    return id >= 0 ? this.accounts[id] : this.#loadAccount(address);
   }
 
   #loadAccount(address: Bytes): Account | undefined {
@@ -216,20 +218,20 @@ export class WorldState {
   beginTransaction(): void {
     this.transaction += 1;
     this.#journalLength = 0;
-    this.#bigints.length = 0;
-    this.#codes.length = 0;
-    this.warmAccounts.length = 0;
-    this.warmSlots.length = 0;
+    this.#bigints.clear();
+    this.#codes.clear();
+    this.warmAccounts.clear();
+    this.warmSlots.clear();
     this.doomed.length = 0;
     this.logs = [];
     this.l2ToL1Logs = [];
     this.messages = [];
     this.refund = 0;
     this.#transientIndex.clear();
-    this.#loadedAccountSlots.length = 0;
-    this.#loadedAccounts.length = 0;
-    this.#loadedSlots.length = 0;
-    this.#learnedPreimages.length = 0;
+    this.#loadedAccountSlots.clear();
+    this.#loadedAccounts.clear();
+    this.#loadedSlots.clear();
+    this.#learnedPreimages.clear();
   }
 
   /** Takes the whole running transaction back, the block-wide sets included (spec: native 4.1). */
@@ -277,13 +279,14 @@ export class WorldState {
           this.warmAccounts.pop();
           break;
         case UNDO_BALANCE:
-          this.accounts[id]!.balance = this.#bigints.pop()!;
+          this.accounts[id]!.balance = this.#bigints.pop();
           break;
         case UNDO_NONCE:
-          this.accounts[id]!.nonce = this.#bigints.pop()!;
+          this.accounts[id]!.nonce = this.#bigints.pop();
           break;
         case UNDO_CODE:
-          this.accounts[id]!.code = this.#codes.pop()!;
+          this.accounts[id]!.code = this.#codes.pop();
+          this.accounts[id]!.codeKey = undefined;
           this.accounts[id]!.runnable = undefined;
           break;
         case UNDO_CREATED:
@@ -317,15 +320,15 @@ export class WorldState {
       codes: new Map<number, AccountCodeFields>(),
       slots: new Map<number, Words>(),
     };
-    let [bigint, code] = [this.#bigints.length, this.#codes.length];
+    let [bigint, code] = [this.#bigints.size, this.#codes.size];
     // From the newest entry on: what is met last was there first.
     for (let position = this.#journalLength; position > 0;) {
       const kind = journal[position - 1]!;
       const id = journal[position - 2]!;
       position -= 2;
-      if (kind === UNDO_BALANCE) originals.balances.set(id, this.#bigints[--bigint]!);
-      else if (kind === UNDO_NONCE) originals.nonces.set(id, this.#bigints[--bigint]!);
-      else if (kind === UNDO_CODE) originals.codes.set(id, this.#codes[--code]!);
+      if (kind === UNDO_BALANCE) originals.balances.set(id, this.#bigints.items[--bigint]!);
+      else if (kind === UNDO_NONCE) originals.nonces.set(id, this.#bigints.items[--bigint]!);
+      else if (kind === UNDO_CODE) originals.codes.set(id, this.#codes.items[--code]!);
       else if (kind === UNDO_TRANSIENT) position -= LIMBS;
       else if (kind === UNDO_SLOT) {
         position -= LIMBS + 1;
@@ -354,6 +357,7 @@ export class WorldState {
     this.#codes.push(account.code);
     this.#note(account.id, UNDO_CODE);
     account.code = code;
+    account.codeKey = undefined;
     account.runnable = undefined;
   }
 

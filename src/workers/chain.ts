@@ -2,7 +2,7 @@
  * The chain worker's inside (design.md 4): log, fold, execution, chain store, mempool and sequencer, put together. Its
  * service is what other threads may ask of it.
  */
-import { type Bytes, equalBytes, isZero, toHex } from '../common/bytes.ts';
+import { type Bytes, isZero, toHex } from '../common/bytes.ts';
 import { type Clock, type RandomSource, systemClock, systemRandom } from '../common/clock.ts';
 import { NodeError } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
@@ -21,10 +21,9 @@ import { Mempool, type MempoolOptions } from '../producers/mempool.ts';
 import type { BlockProducer, SentBlock } from '../producers/blockProducer.ts';
 import { ReplayClient, type ReplayClientOptions, type ReplayClientStatus } from '../producers/replayClient.ts';
 import { type BuiltBlock, Sequencer, type SequencerSettings } from '../producers/sequencer.ts';
-import { ACCOUNT_RECORD_LENGTH, decodeAccountRecord } from '../protocol/accountRecord.ts';
+import { type AccountRecord, decodeAccountRecord } from '../protocol/accountRecord.ts';
 import { genesisContext } from '../protocol/genesis.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
-import { ACCOUNT_PROPERTIES_ADDRESS } from '../protocol/systemAddresses.ts';
 import {
   L1_PRIORITY_TYPE,
   type L1Transaction,
@@ -538,9 +537,9 @@ export class Chain {
   }
 
   #accountView(address: Bytes): { nonce: bigint; balance: bigint; hasCode: boolean } {
-    const record = this.#cache.view([]).account(address);
-    if (record === undefined || record === ABSENT) return { nonce: 0n, balance: 0n, hasCode: false };
-    return accountView(record);
+    const stored = this.#cache.view([]).account(address);
+    if (stored === undefined || stored === ABSENT) return { nonce: 0n, balance: 0n, hasCode: false };
+    return accountView(stored.record);
   }
 
   /** Back from a block that was given up, when the pool no longer knew its sender. */
@@ -661,20 +660,19 @@ export class Chain {
   }
 }
 
-function accountView(record: Bytes): { nonce: bigint; balance: bigint; hasCode: boolean } {
-  const { nonce, balance, bytecodeHash } = decodeAccountRecord(record);
+function accountView({ nonce, balance, bytecodeHash }: AccountRecord): {
+  nonce: bigint;
+  balance: bigint;
+  hasCode: boolean;
+} {
   return { nonce, balance, hasCode: !isZero(bytecodeHash) };
 }
 
 /** Every account whose record the block changed. */
 function changedAccounts(block: CanonicalBlock) {
-  return block.output.writes
-    .filter(
-      (write) =>
-        equalBytes(write.address, ACCOUNT_PROPERTIES_ADDRESS) && write.accountRecord?.length === ACCOUNT_RECORD_LENGTH,
-    )
-    .map((write) => ({
-      address: write.slot.slice(12),
-      ...accountView(write.accountRecord ?? new Uint8Array(ACCOUNT_RECORD_LENGTH)),
-    }));
+  return block.output.writes.flatMap(({ accountRecord, slot }) =>
+    accountRecord === undefined
+      ? []
+      : [{ address: slot.slice(12), ...accountView(decodeAccountRecord(accountRecord)) }],
+  );
 }

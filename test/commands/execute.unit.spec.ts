@@ -7,7 +7,7 @@ import { parseExecuteInput } from '../../src/commands/executeInput.ts';
 import { executedBlockToJson } from '../../src/commands/executeOutput.ts';
 import { toHex } from '../../src/common/bytes.ts';
 import { NodeError } from '../../src/common/errors.ts';
-import { encodeAccountRecord, EMPTY_ACCOUNT_RECORD } from '../../src/protocol/accountRecord.ts';
+import { encodeAccountRecord, EMPTY_ACCOUNT_RECORD, StoredAccountRecord } from '../../src/protocol/accountRecord.ts';
 import { ABSENT } from '../../src/vm/loadedState.ts';
 import { EXAMPLES, exampleInput } from '../execute/examples.ts';
 import { EXAMPLE_FOLDER, executeExample, inputPath, outputPath } from '../execute/fixture.ts';
@@ -67,8 +67,8 @@ describe('execute', () => {
       ),
       'a.json',
     );
-    assert.deepEqual(state.account(address), record, 'no code is no code');
-    assert.deepEqual(state.account(other), record);
+    assert.deepEqual(state.account(address), new StoredAccountRecord(record), 'no code is no code');
+    assert.deepEqual(state.account(other), new StoredAccountRecord(record));
     assert.equal(state.account(anAddress(1)), ABSENT);
     assert.deepEqual(state.slot(address, aWord(1)), aWord(0), 'a zero exists');
     assert.equal(state.slot(address, aWord(2)), ABSENT);

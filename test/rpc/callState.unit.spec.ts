@@ -54,7 +54,9 @@ describe('callState', () => {
       { kind: 'preimage', hash: word(1) },
       { kind: 'preimage', hash: word(2) },
     ]);
-    assert.deepEqual(view.account(address(1)), RECORD);
+    const stored = view.account(address(1));
+    assert.ok(stored !== undefined && stored !== ABSENT);
+    assert.deepEqual(stored.bytes, RECORD);
     assert.equal(view.account(address(2)), ABSENT);
     assert.deepEqual(view.slot(address(1), word(1)), word(9));
     assert.equal(view.slot(address(1), word(2)), ABSENT);
@@ -96,9 +98,9 @@ describe('callState', () => {
     ]);
     await view.load([1, 2, 3].map((n) => ({ kind: 'account', address: address(n) })));
     const record = (n: number) => {
-      const bytes = view.account(address(n));
-      assert.ok(bytes !== undefined && bytes !== ABSENT);
-      return decodeAccountRecord(bytes);
+      const stored = view.account(address(n));
+      assert.ok(stored !== undefined && stored !== ABSENT);
+      return stored.record;
     };
     assert.deepEqual(record(1), { ...decodeAccountRecord(RECORD), balance: 7n });
     const fields = deployedAccountFields(code);
@@ -112,9 +114,9 @@ describe('callState', () => {
     state = { ...state, account: async () => stored };
     const view = aState([{ address: address(1), code: new Uint8Array(0) }]);
     await view.load([{ kind: 'account', address: address(1) }]);
-    const bytes = view.account(address(1));
-    assert.ok(bytes !== undefined && bytes !== ABSENT);
-    assert.deepEqual(decodeAccountRecord(bytes), { ...EMPTY_ACCOUNT_RECORD, nonce: 1n, balance: 2n });
+    const loaded = view.account(address(1));
+    assert.ok(loaded !== undefined && loaded !== ABSENT);
+    assert.deepEqual(loaded.record, { ...EMPTY_ACCOUNT_RECORD, nonce: 1n, balance: 2n });
   });
 
   it('replaces the whole storage with `state` and single slots with `stateDiff`', async () => {

@@ -7,6 +7,7 @@ import {
   deployedAccountFields,
   EMPTY_ACCOUNT_RECORD,
   encodeAccountRecord,
+  StoredAccountRecord,
   storedCode,
 } from '../../src/protocol/accountRecord.ts';
 import type { AccountRecord } from '../../src/protocol/accountRecord.ts';
@@ -73,9 +74,10 @@ export class TestState implements LoadedState {
     for (const key of keys) this.#granted.add(keyOf(key));
   }
 
-  account(address: Bytes): Bytes | typeof ABSENT | undefined {
+  account(address: Bytes): StoredAccountRecord | typeof ABSENT | undefined {
     if (this.#isMissing({ kind: 'account', address })) return undefined;
-    return this.records.get(bytesKey(address)) ?? ABSENT;
+    const record = this.records.get(bytesKey(address));
+    return record === undefined ? ABSENT : new StoredAccountRecord(record);
   }
 
   slot(address: Bytes, slot: Bytes): Bytes | typeof ABSENT | undefined {

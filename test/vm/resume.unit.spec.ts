@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Bytes } from '../../src/common/bytes.ts';
 import { fromHex, padAddress } from '../../src/common/bytes.ts';
+import type { StoredAccountRecord } from '../../src/protocol/accountRecord.ts';
 import { BlockExecution } from '../../src/vm/blockExecution.ts';
 import type { MissingKey } from '../../src/vm/loadedState.ts';
 import { ABSENT } from '../../src/vm/loadedState.ts';
@@ -45,7 +46,7 @@ class ColdState implements LoadedState {
     return isLoaded;
   }
 
-  account(address: Bytes): Bytes | typeof ABSENT | undefined {
+  account(address: Bytes): StoredAccountRecord | typeof ABSENT | undefined {
     return this.#has({ kind: 'account', address }) ? this.#state.account(address) : undefined;
   }
 

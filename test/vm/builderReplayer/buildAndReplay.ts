@@ -57,7 +57,7 @@ function sourceOf(state: TestState, onRead: (key: MissingKey) => void): StateSou
         onRead(key);
         const value =
           key.kind === 'account'
-            ? state.account(key.address)
+            ? state.records.get(bytesKey(key.address))
             : key.kind === 'slot'
               ? state.slot(key.address, key.slot)
               : state.preimage(key.hash);
