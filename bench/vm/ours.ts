@@ -37,7 +37,7 @@ export async function ourMachine(workload: Workload): Promise<Contestant> {
   }
   const read = (key: MissingKey) => {
     if (key.kind === 'account') return state.records.get(bytesKey(key.address));
-    return key.kind === 'slot' ? state.slot(key.address, key.slot) : state.preimage(key.hash);
+    return key.kind === 'slot' ? state.value(key.address, key.slot) : state.preimage(key.hash);
   };
   const cache = new StateCache({
     readState: async (missing) =>

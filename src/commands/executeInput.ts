@@ -13,7 +13,8 @@ import {
   storedCode,
 } from '../protocol/accountRecord.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
-import { ABSENT, type LoadedState } from '../vm/loadedState.ts';
+import { ABSENT, type LoadedState, slotAnswer } from '../vm/loadedState.ts';
+import { type Words, wordToBytes } from '../vm/words.ts';
 
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 const U256_MAX = (1n << 256n) - 1n;
@@ -48,8 +49,8 @@ class Prestate implements LoadedState {
     return this.#records.get(bytesKey(address)) ?? ABSENT;
   }
 
-  slot(address: Bytes, slot: Bytes): Bytes | typeof ABSENT {
-    return this.#values.get(bytesKey(address) + bytesKey(slot)) ?? ABSENT;
+  slot(address: Bytes, words: Words, at: number, value: Words): boolean | undefined {
+    return slotAnswer(this.#values.get(bytesKey(address) + bytesKey(wordToBytes(words, at))) ?? ABSENT, value);
   }
 
   preimage(hash: Bytes): Bytes | typeof ABSENT {

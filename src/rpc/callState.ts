@@ -11,7 +11,9 @@ import {
   storedCode,
 } from '../protocol/accountRecord.ts';
 import type { LoadedState, MissingKey } from '../vm/loadedState.ts';
-import { ABSENT } from '../vm/loadedState.ts';
+import { ABSENT, slotAnswer } from '../vm/loadedState.ts';
+import { wordToBytes } from '../vm/words.ts';
+import type { Words } from '../vm/words.ts';
 import type { StateAtBlock, StateOverride } from './backend.ts';
 
 const PREIMAGE_CACHE_BYTES = 64 * 1024 * 1024;
@@ -89,10 +91,12 @@ export class CallState implements LoadedState {
     return this.#accounts.get(bytesKey(address));
   }
 
-  slot(address: Bytes, slot: Bytes): Loaded | undefined {
-    const account = bytesKey(address);
+  slot(address: Bytes, words: Words, at: number, value: Words): boolean | undefined {
+    return slotAnswer(this.#slot(bytesKey(address), bytesKey(wordToBytes(words, at))), value);
+  }
+
+  #slot(account: string, slotKey: string): Loaded | undefined {
     const override = this.#overrides.get(account);
-    const slotKey = bytesKey(slot);
     if (override !== undefined) {
       const value = override.slots?.get(slotKey);
       if (value !== undefined) return value;

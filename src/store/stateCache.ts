@@ -2,95 +2,133 @@
  * State in memory for execution: a bounded cache of accepted state, and layers of writes of blocks that are built but
  * not yet accepted on top of it. Owned by the chain worker.
  */
-import { bytesKey, type Bytes } from '../common/bytes.ts';
+import { bytesKey, equalBytes, type Bytes } from '../common/bytes.ts';
 import { StoredAccountRecord } from '../protocol/accountRecord.ts';
 import type { BlockOutput } from '../protocol/blockOutput.ts';
 import { ACCOUNT_PROPERTIES_ADDRESS } from '../protocol/systemAddresses.ts';
 import { ABSENT, type LoadedState, type MissingKey } from '../vm/loadedState.ts';
-import { equalBytes } from '../common/bytes.ts';
-
-/** Of an account its record. */
-type Value = StoredAccountRecord | Bytes;
-type Found = Value | typeof ABSENT;
+import { LIMBS, readBytes } from '../vm/words.ts';
+import type { Words } from '../vm/words.ts';
+import { SlotStore } from './slotStore.ts';
 
 /** Reads of accepted state, in one batch. `undefined`: absent. */
 export interface StateSource {
   readState(keys: readonly MissingKey[]): Promise<readonly (Bytes | undefined)[]>;
 }
 
-/** Keys of one map: their lengths differ (20, 52 and 32 characters), so they cannot collide. */
-const accountKey = (address: Bytes): string => bytesKey(address);
-const slotKey = (address: Bytes, slot: Bytes): string => bytesKey(address) + bytesKey(slot);
-const preimageKey = (hash: Bytes): string => bytesKey(hash);
-
-function keyOf(missing: MissingKey): string {
-  if (missing.kind === 'account') return accountKey(missing.address);
-  return missing.kind === 'slot' ? slotKey(missing.address, missing.slot) : preimageKey(missing.hash);
-}
-
-function found({ kind }: MissingKey, value: Bytes | undefined): Found {
-  if (value === undefined) return ABSENT;
-  return kind === 'account' ? new StoredAccountRecord(value) : value;
-}
-
 /** What one block changed. */
 export interface StateLayer {
   readonly height: number;
-  readonly values: ReadonlyMap<string, Value>;
+  /** By `bytesKey` of the address. */
+  readonly accounts: ReadonlyMap<string, StoredAccountRecord>;
+  readonly slots: SlotStore;
+  /** By `bytesKey` of the hash; those of account records are left out. */
+  readonly preimages: ReadonlyMap<string, Bytes>;
 }
 
 export function stateLayer(height: number, output: Pick<BlockOutput, 'writes' | 'preimages'>): StateLayer {
-  const values = new Map<string, Value>();
+  const accounts = new Map<string, StoredAccountRecord>();
+  const slots = new SlotStore();
   const records = new Set<string>();
-  for (const write of output.writes) {
-    if (equalBytes(write.address, ACCOUNT_PROPERTIES_ADDRESS)) {
-      if (write.accountRecord !== undefined)
-        values.set(accountKey(write.slot.subarray(12)), new StoredAccountRecord(write.accountRecord));
-      records.add(preimageKey(write.value));
+  for (const { address, slot, value, accountRecord } of output.writes) {
+    if (equalBytes(address, ACCOUNT_PROPERTIES_ADDRESS)) {
+      if (accountRecord !== undefined)
+        accounts.set(bytesKey(slot.subarray(12)), new StoredAccountRecord(accountRecord));
+      records.add(bytesKey(value));
     } else {
-      values.set(slotKey(write.address, write.slot), write.value);
+      slots.writeBytes(address, slot, value);
     }
   }
+  const preimages = new Map<string, Bytes>();
   for (const { hash, bytes } of output.preimages) {
-    const key = preimageKey(hash);
-    if (!records.has(key)) values.set(key, bytes);
+    const key = bytesKey(hash);
+    if (!records.has(key)) preimages.set(key, bytes);
   }
-  return { height, values };
+  return { height, accounts, slots, preimages };
 }
+
+class Generation {
+  readonly accounts = new Map<string, StoredAccountRecord | typeof ABSENT>();
+  readonly slots = new SlotStore();
+  readonly preimages = new Map<string, Bytes | typeof ABSENT>();
+  #preimageBytes = 0;
+
+  putPreimage(key: string, value: Bytes | typeof ABSENT): void {
+    this.preimages.set(key, value);
+    if (value !== ABSENT) this.#preimageBytes += value.length;
+  }
+
+  isFull({ entries, preimageBytes }: StateCacheLimits): boolean {
+    return (
+      this.accounts.size + this.slots.size + this.preimages.size >= entries || this.#preimageBytes >= preimageBytes
+    );
+  }
+
+  clear(): void {
+    this.accounts.clear();
+    this.slots.clear();
+    this.preimages.clear();
+    this.#preimageBytes = 0;
+  }
+}
+
+/** Of each of the two generations. */
+export interface StateCacheLimits {
+  readonly entries: number;
+  readonly preimageBytes: number;
+}
+
+const LIMITS: StateCacheLimits = { entries: 300_000, preimageBytes: 128 * 1024 * 1024 };
 
 /** Two generations: when the young one is full it becomes the old one and the old one is dropped; a hit moves up. */
 export class StateCache {
   readonly #source: StateSource;
-  readonly #capacity: number;
-  #young = new Map<string, Found>();
-  #old = new Map<string, Found>();
+  readonly #limits: StateCacheLimits;
+  #young = new Generation();
+  #old = new Generation();
+  readonly #slot: Words = new Uint32Array(LIMBS);
+  readonly #value: Words = new Uint32Array(LIMBS);
 
-  /** @param capacity entries in each of the two generations */
-  constructor(source: StateSource, capacity = 300_000) {
+  constructor(source: StateSource, limits: Partial<StateCacheLimits> = {}) {
     this.#source = source;
-    this.#capacity = capacity;
+    this.#limits = { ...LIMITS, ...limits };
   }
 
-  get(key: string): Found | undefined {
-    const young = this.#young.get(key);
+  account(key: string): StoredAccountRecord | typeof ABSENT | undefined {
+    const young = this.#young.accounts.get(key);
     if (young !== undefined) return young;
-    const old = this.#old.get(key);
-    if (old !== undefined) this.#put(key, old);
+    const old = this.#old.accounts.get(key);
+    if (old !== undefined) this.#roomy().accounts.set(key, old);
+    return old;
+  }
+
+  slot(address: Bytes, words: Words, at: number, value: Words): boolean | undefined {
+    const young = this.#young.slots.read(address, words, at, value);
+    if (young !== undefined) return young;
+    const old = this.#old.slots.read(address, words, at, value);
+    if (old !== undefined) this.#roomy().slots.write(address, words, at, old ? value : undefined);
+    return old;
+  }
+
+  preimage(key: string): Bytes | typeof ABSENT | undefined {
+    const young = this.#young.preimages.get(key);
+    if (young !== undefined) return young;
+    const old = this.#old.preimages.get(key);
+    if (old !== undefined) this.#roomy().putPreimage(key, old);
     return old;
   }
 
   /** The block was accepted: its writes are accepted state from now on. Call before the store is written, so that a read under way cannot bring back an older value. */
-  apply(layer: StateLayer): void {
-    for (const [key, value] of layer.values) this.#put(key, value);
+  apply({ accounts, slots, preimages }: StateLayer): void {
+    for (const [key, record] of accounts) this.#roomy().accounts.set(key, record);
+    this.#roomy().slots.writeAll(slots);
+    for (const [key, bytes] of preimages) this.#roomy().putPreimage(key, bytes);
   }
 
   /** Brings these keys into memory. What is there already stays. */
   async load(keys: readonly MissingKey[]): Promise<void> {
     const values = await this.#source.readState(keys);
-    keys.forEach((missing, index) => {
-      const key = keyOf(missing);
-      if (this.get(key) === undefined) this.#put(key, found(missing, values[index]));
-    });
+    keys.forEach((missing, index) => this.#add(missing, values[index]));
   }
 
   /** State with these layers, oldest first, on top of what is accepted. */
@@ -98,12 +136,35 @@ export class StateCache {
     return new StateView(this, layers);
   }
 
-  #put(key: string, value: Found): void {
-    if (this.#young.size >= this.#capacity) {
-      this.#old = this.#young;
-      this.#young = new Map();
+  #add(missing: MissingKey, value: Bytes | undefined): void {
+    switch (missing.kind) {
+      case 'account': {
+        const key = bytesKey(missing.address);
+        if (this.account(key) === undefined)
+          this.#roomy().accounts.set(key, value === undefined ? ABSENT : new StoredAccountRecord(value));
+        return;
+      }
+      case 'slot':
+        readBytes(missing.slot, 0, 32, this.#slot, 0);
+        if (this.slot(missing.address, this.#slot, 0, this.#value) === undefined)
+          this.#roomy().slots.writeBytes(missing.address, missing.slot, value);
+        return;
+      case 'preimage': {
+        const key = bytesKey(missing.hash);
+        if (this.preimage(key) === undefined) this.#roomy().putPreimage(key, value ?? ABSENT);
+      }
     }
-    this.#young.set(key, value);
+  }
+
+  /** The young generation, with room in it. */
+  #roomy(): Generation {
+    if (this.#young.isFull(this.#limits)) {
+      const dropped = this.#old;
+      dropped.clear();
+      this.#old = this.#young;
+      this.#young = dropped;
+    }
+    return this.#young;
   }
 }
 
@@ -117,31 +178,53 @@ export class StateView implements LoadedState {
   }
 
   account(address: Bytes): StoredAccountRecord | typeof ABSENT | undefined {
-    return this.#get(accountKey(address)) as StoredAccountRecord | typeof ABSENT | undefined;
+    const key = bytesKey(address);
+    for (let i = this.#layers.length - 1; i >= 0; i--) {
+      const record = this.#layers[i]?.accounts.get(key);
+      if (record !== undefined) return record;
+    }
+    return this.#cache.account(key);
   }
 
-  slot(address: Bytes, slot: Bytes): Bytes | typeof ABSENT | undefined {
-    return this.#get(slotKey(address, slot)) as Bytes | typeof ABSENT | undefined;
+  slot(address: Bytes, words: Words, at: number, value: Words): boolean | undefined {
+    for (let i = this.#layers.length - 1; i >= 0; i--) {
+      const answer = this.#layers[i]?.slots.read(address, words, at, value);
+      if (answer !== undefined) return answer;
+    }
+    return this.#cache.slot(address, words, at, value);
   }
 
   preimage(hash: Bytes): Bytes | typeof ABSENT | undefined {
-    return this.#get(preimageKey(hash)) as Bytes | typeof ABSENT | undefined;
+    const key = bytesKey(hash);
+    for (let i = this.#layers.length - 1; i >= 0; i--) {
+      const bytes = this.#layers[i]?.preimages.get(key);
+      if (bytes !== undefined) return bytes;
+    }
+    return this.#cache.preimage(key);
   }
 
   /** Those of the keys that are not in memory. */
   missing(keys: readonly MissingKey[]): readonly MissingKey[] {
-    return keys.filter((key) => this.#get(keyOf(key)) === undefined);
+    return keys.filter((key) => !this.#has(key));
   }
 
   load(keys: readonly MissingKey[]): Promise<void> {
     return this.#cache.load(keys);
   }
 
-  #get(key: string): Found | undefined {
-    for (let i = this.#layers.length - 1; i >= 0; i--) {
-      const value = this.#layers[i]?.values.get(key);
-      if (value !== undefined) return value;
+  #has(key: MissingKey): boolean {
+    switch (key.kind) {
+      case 'account':
+        return this.account(key.address) !== undefined;
+      case 'slot':
+        readBytes(key.slot, 0, 32, slotWord, 0);
+        return this.slot(key.address, slotWord, 0, slotValue) !== undefined;
+      case 'preimage':
+        return this.preimage(key.hash) !== undefined;
     }
-    return this.#cache.get(key);
   }
 }
+
+// Filled anew by every look-up.
+const slotWord: Words = new Uint32Array(LIMBS);
+const slotValue: Words = new Uint32Array(LIMBS);

@@ -1,7 +1,6 @@
 /** Slots of a block as columns of typed arrays, indexed by WordIndex (tag: account, key: slot). */
-import type { Bytes } from '../common/bytes.ts';
 import { WordIndex } from './wordIndex.ts';
-import { copyWord, LIMBS, readBytes, setNumber } from './words.ts';
+import { copyWord, LIMBS, setNumber } from './words.ts';
 import type { Words } from './words.ts';
 
 /** Exists in the state before the block. */
@@ -25,11 +24,11 @@ export class SlotTable {
   warmIn = new Int32Array(INITIAL_CAPACITY);
 
   /** Adds a slot that is not there. `value` undefined: absent before the block. */
-  add(accountId: number, words: Words, at: number, value: Bytes | undefined): number {
+  add(accountId: number, words: Words, at: number, value: Words | undefined): number {
     const slot = this.index.add(accountId, words, at);
     if (slot === this.flags.length) this.#grow();
     if (value === undefined) setNumber(this.initial, slot * LIMBS, 0);
-    else readBytes(value, 0, 32, this.initial, slot * LIMBS);
+    else copyWord(value, 0, this.initial, slot * LIMBS);
     copyWord(this.initial, slot * LIMBS, this.current, slot * LIMBS);
     this.flags[slot] = value === undefined ? SLOT_UNSET : SLOT_EXISTS;
     return slot;

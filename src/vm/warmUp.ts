@@ -71,8 +71,8 @@ class WarmUpState implements LoadedState {
     return this.#records.get(bytesKey(address)) ?? this.#rich;
   }
 
-  slot(): typeof ABSENT {
-    return ABSENT;
+  slot(): boolean {
+    return false;
   }
 
   preimage(hash: Bytes): Bytes | typeof ABSENT {

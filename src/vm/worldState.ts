@@ -96,6 +96,7 @@ export class WorldState {
 
   // Filled anew by every look-up.
   readonly #key: Words = new Uint32Array(LIMBS);
+  readonly #value: Words = new Uint32Array(LIMBS);
 
   constructor(state: LoadedState, rules: EvmRules = ZKSYNC_OS_RULES) {
     this.#state = state;
@@ -145,13 +146,12 @@ export class WorldState {
       this.slots.enter(index, this.transaction);
       return index;
     }
-    const slot = wordToBytes(words, at);
-    const value = this.#state.slot(account.address, slot);
-    if (value === undefined) {
-      this.missing.push({ kind: 'slot', address: account.address, slot });
+    const exists = this.#state.slot(account.address, words, at, this.#value);
+    if (exists === undefined) {
+      this.missing.push({ kind: 'slot', address: account.address, slot: wordToBytes(words, at) });
       return -1;
     }
-    const added = this.slots.add(account.id, words, at, value === ABSENT ? undefined : value);
+    const added = this.slots.add(account.id, words, at, exists ? this.#value : undefined);
     this.slots.enter(added, this.transaction);
     return added;
   }

@@ -12,6 +12,7 @@ import { ABSENT } from '../../src/vm/loadedState.ts';
 import { EXAMPLES, exampleInput } from '../execute/examples.ts';
 import { EXAMPLE_FOLDER, executeExample, inputPath, outputPath } from '../execute/fixture.ts';
 import { anAddress, aWord, fromL1 } from '../support/factories.ts';
+import { loadedSlot } from '../support/loadedSlot.ts';
 
 const json = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
 
@@ -70,8 +71,8 @@ describe('execute', () => {
     assert.deepEqual(state.account(address), new StoredAccountRecord(record), 'no code is no code');
     assert.deepEqual(state.account(other), new StoredAccountRecord(record));
     assert.equal(state.account(anAddress(1)), ABSENT);
-    assert.deepEqual(state.slot(address, aWord(1)), aWord(0), 'a zero exists');
-    assert.equal(state.slot(address, aWord(2)), ABSENT);
+    assert.deepEqual(loadedSlot(state, address, aWord(1)), aWord(0), 'a zero exists');
+    assert.equal(loadedSlot(state, address, aWord(2)), ABSENT);
     assert.equal(context.blockHashes.length, 256);
     assert.deepEqual(context.blockHashes.at(-1), aWord(5));
     assert.deepEqual([context.blockNumber, context.mixHash, context.executionVersion], [1n, 0n, 3]);

@@ -17,7 +17,7 @@ function aColdState(): ReplayState {
   const state = new TestState({ missProbability: 1 }).put(SENDER, { balance: ETHER });
   return {
     account: (address) => state.account(address),
-    slot: (address, slot) => state.slot(address, slot),
+    slot: (address, words, at, value) => state.slot(address, words, at, value),
     preimage: (hash) => state.preimage(hash),
     missing: (keys) => keys,
     load(keys) {

@@ -11,6 +11,7 @@ import {
 import type { StateAtBlock, StateOverride } from '../../src/rpc/backend.ts';
 import { CallState, PreimageCache } from '../../src/rpc/callState.ts';
 import { ABSENT } from '../../src/vm/loadedState.ts';
+import { loadedSlot } from '../support/loadedSlot.ts';
 
 const address = (n: number): Bytes => new Uint8Array(20).fill(n);
 const word = (n: number): Bytes => new Uint8Array(32).fill(n);
@@ -44,7 +45,7 @@ describe('callState', () => {
   it('answers nothing before and what is stored after loading, at its block', async () => {
     const view = aState();
     assert.equal(view.account(address(1)), undefined);
-    assert.equal(view.slot(address(1), word(1)), undefined);
+    assert.equal(loadedSlot(view, address(1), word(1)), undefined);
     assert.equal(view.preimage(word(1)), undefined);
     await view.load([
       { kind: 'account', address: address(1) },
@@ -58,8 +59,8 @@ describe('callState', () => {
     assert.ok(stored !== undefined && stored !== ABSENT);
     assert.deepEqual(stored.bytes, RECORD);
     assert.equal(view.account(address(2)), ABSENT);
-    assert.deepEqual(view.slot(address(1), word(1)), word(9));
-    assert.equal(view.slot(address(1), word(2)), ABSENT);
+    assert.deepEqual(loadedSlot(view, address(1), word(1)), word(9));
+    assert.equal(loadedSlot(view, address(1), word(2)), ABSENT);
     assert.deepEqual(view.preimage(word(1)), Uint8Array.of(1, 2, 3));
     assert.equal(view.preimage(word(2)), ABSENT);
     assert.deepEqual(reads, ['account 1 @7', 'account 2 @7', 'slot 1 1 @7', 'slot 1 2 @7', 'preimage 1', 'preimage 2']);
@@ -124,12 +125,12 @@ describe('callState', () => {
       { address: address(1), state: [[word(2), word(5)]] },
       { address: address(4), stateDiff: [[word(2), word(6)]] },
     ]);
-    assert.equal(view.slot(address(1), word(1)), ABSENT);
-    assert.deepEqual(view.slot(address(1), word(2)), word(5));
-    assert.deepEqual(view.slot(address(4), word(2)), word(6));
-    assert.equal(view.slot(address(4), word(1)), undefined);
+    assert.equal(loadedSlot(view, address(1), word(1)), ABSENT);
+    assert.deepEqual(loadedSlot(view, address(1), word(2)), word(5));
+    assert.deepEqual(loadedSlot(view, address(4), word(2)), word(6));
+    assert.equal(loadedSlot(view, address(4), word(1)), undefined);
     await view.load([{ kind: 'slot', address: address(4), slot: word(1) }]);
-    assert.equal(view.slot(address(4), word(1)), ABSENT);
+    assert.equal(loadedSlot(view, address(4), word(1)), ABSENT);
     assert.equal(bytesKey(word(5)).length, 32);
   });
 });

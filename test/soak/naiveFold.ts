@@ -41,7 +41,13 @@ export async function foldNaively(entries: Iterable<LogEntry>): Promise<NaiveFol
   const seals: BatchSealedEntry[] = [];
   const tree = new StateTree();
   // Larger than any test's state: nothing is ever dropped, and what is not there does not exist.
-  const state = new StateCache({ readState: (keys) => Promise.resolve(keys.map(() => undefined)) }, 1e9);
+  const state = new StateCache(
+    { readState: (keys) => Promise.resolve(keys.map(() => undefined)) },
+    {
+      entries: 1e9,
+      preimageBytes: 1e12,
+    },
+  );
   let [chain, settlement] = [EMPTY_FOLD, EMPTY_SETTLEMENT];
   let blockHashes: readonly Bytes[] = [];
   let [timestamp, nextL1PriorityId] = [0n, 0n];

@@ -14,8 +14,10 @@ import type { AccountRecord } from '../../src/protocol/accountRecord.ts';
 import type { BlockOutput } from '../../src/protocol/blockOutput.ts';
 import { ACCOUNT_PROPERTIES_ADDRESS } from '../../src/protocol/systemAddresses.ts';
 import { blake2s256 } from '../../src/common/hash.ts';
-import { ABSENT } from '../../src/vm/loadedState.ts';
+import { ABSENT, slotAnswer } from '../../src/vm/loadedState.ts';
 import type { LoadedState, MissingKey } from '../../src/vm/loadedState.ts';
+import { wordToBytes } from '../../src/vm/words.ts';
+import type { Words } from '../../src/vm/words.ts';
 
 /** Numbers in [0, 1) that depend on the seed alone. */
 export function seededRandom(seed: number): () => number {
@@ -80,9 +82,10 @@ export class TestState implements LoadedState {
     return record === undefined ? ABSENT : new StoredAccountRecord(record);
   }
 
-  slot(address: Bytes, slot: Bytes): Bytes | typeof ABSENT | undefined {
+  slot(address: Bytes, words: Words, at: number, value: Words): boolean | undefined {
+    const slot = wordToBytes(words, at);
     if (this.#isMissing({ kind: 'slot', address, slot })) return undefined;
-    return this.values.get(bytesKey(address) + bytesKey(slot)) ?? ABSENT;
+    return slotAnswer(this.value(address, slot) ?? ABSENT, value);
   }
 
   preimage(hash: Bytes): Bytes | typeof ABSENT | undefined {

@@ -6,6 +6,8 @@ import { BlockExecution } from '../../src/vm/blockExecution.ts';
 import type { MissingKey } from '../../src/vm/loadedState.ts';
 import { ABSENT } from '../../src/vm/loadedState.ts';
 import type { LoadedState } from '../../src/vm/loadedState.ts';
+import { wordToBytes } from '../../src/vm/words.ts';
+import type { Words } from '../../src/vm/words.ts';
 import { aBlockContext, anAddress, aWord, code, concat, from, initCodeOf, push } from '../support/factories.ts';
 import type { L2Options } from '../support/factories.ts';
 import { TestState } from '../support/testState.ts';
@@ -50,8 +52,9 @@ class ColdState implements LoadedState {
     return this.#has({ kind: 'account', address }) ? this.#state.account(address) : undefined;
   }
 
-  slot(address: Bytes, slot: Bytes): Bytes | typeof ABSENT | undefined {
-    return this.#has({ kind: 'slot', address, slot }) ? this.#state.slot(address, slot) : undefined;
+  slot(address: Bytes, words: Words, at: number, value: Words): boolean | undefined {
+    const isLoaded = this.#has({ kind: 'slot', address, slot: wordToBytes(words, at) });
+    return isLoaded ? this.#state.slot(address, words, at, value) : undefined;
   }
 
   preimage(hash: Bytes): Bytes | typeof ABSENT | undefined {

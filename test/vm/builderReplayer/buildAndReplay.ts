@@ -59,7 +59,7 @@ function sourceOf(state: TestState, onRead: (key: MissingKey) => void): StateSou
           key.kind === 'account'
             ? state.records.get(bytesKey(key.address))
             : key.kind === 'slot'
-              ? state.slot(key.address, key.slot)
+              ? state.value(key.address, key.slot)
               : state.preimage(key.hash);
         return value === ABSENT ? undefined : value;
       }),
@@ -105,7 +105,7 @@ async function build(blockCase: BlockCase, resumed: Set<string>, rejected: Map<s
       if (upgrade === undefined) throw new Error('this case has no block 1');
       return upgrade;
     },
-    cache: new StateCache(source, blockCase.cacheCapacities[0]),
+    cache: new StateCache(source, { entries: blockCase.cacheCapacities[0] }),
     readmit: () => undefined,
     head: () => head,
     clock,
@@ -205,7 +205,7 @@ async function replay(
   for (const { record, output, context } of blocks) {
     const cache = new StateCache(
       sourceOf(state, () => undefined),
-      blockCase.cacheCapacities[1],
+      { entries: blockCase.cacheCapacities[1] },
     );
     const transactions = record.transactions.map(senderOf);
     const replayed = await replayBlock({
