@@ -33,6 +33,10 @@ function malformed(message: string, facts: Record<string, unknown> = {}, cause?:
   );
 }
 
+// Filled anew by every integer: memory of its own, and a view of it, would cost more than the integer.
+const integer = new Uint8Array(32);
+const integerView = dataView(integer);
+
 function readInteger(cursor: RlpCursor, name: string, bytesMax: number): bigint {
   const bytes = cursor.bytes();
   const length = bytes.length;
@@ -52,9 +56,9 @@ function readInteger(cursor: RlpCursor, name: string, bytesMax: number): bigint 
     for (const byte of bytes) value = value * 256 + byte;
     return BigInt(value);
   }
-  const word = new Uint8Array(32);
-  word.set(bytes, 32 - length);
-  return readU256(dataView(word), 0);
+  integer.fill(0, 0, 32 - length);
+  integer.set(bytes, 32 - length);
+  return readU256(integerView, 0);
 }
 
 function readFixed(cursor: RlpCursor, name: string, length: number): Bytes {

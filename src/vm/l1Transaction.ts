@@ -20,14 +20,9 @@ import type { NativeBudget } from './nativeBudget.ts';
 import { keccakNative, L1_INTRINSIC_PUBDATA, L1_NATIVE_PRICE, UPGRADE_NATIVE_PER_GAS } from './nativeCosts.ts';
 import { countPubdata } from './pubdataCount.ts';
 import { WITHOUT_GAS } from './stateAccess.ts';
-import { probeFeeAccounts, settle } from './transactionExecution.ts';
-import type {
-  ExecutedTransaction,
-  FeeAccounts,
-  TransactionExecution,
-  TransactionRules,
-} from './transactionExecution.ts';
-import type { Checkpoint } from './worldState.ts';
+import { settle } from './transactionExecution.ts';
+import type { ExecutedTransaction, TransactionExecution, TransactionRules } from './transactionExecution.ts';
+import type { Checkpoint, FeeAccounts } from './worldState.ts';
 
 const U32_MAX = 0xffff_ffffn;
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
@@ -100,7 +95,7 @@ export class L1Execution implements TransactionExecution {
   probe(): boolean {
     const { world } = this.#machine;
     const { initiator, to, refundRecipient } = this.#transaction;
-    const fees = probeFeeAccounts(world, this.#rules.context.coinbase);
+    const fees = world.feeAccounts(this.#rules.context.coinbase);
     const accounts = {
       initiator: world.accountAt(initiator),
       target: world.accountAt(to),

@@ -29,15 +29,10 @@ import { keccakNative, SIGNATURE_NATIVE } from './nativeCosts.ts';
 import { countPubdata } from './pubdataCount.ts';
 import { FAILED, FATAL } from './signals.ts';
 import { BY_ACCESS_LIST, WITHOUT_GAS } from './stateAccess.ts';
-import { probeFeeAccounts, settle } from './transactionExecution.ts';
-import type {
-  ExecutedTransaction,
-  FeeAccounts,
-  TransactionExecution,
-  TransactionRules,
-} from './transactionExecution.ts';
+import { settle } from './transactionExecution.ts';
+import type { ExecutedTransaction, TransactionExecution, TransactionRules } from './transactionExecution.ts';
 import { LIMBS, readBytes } from './words.ts';
-import type { Checkpoint, WorldState } from './worldState.ts';
+import type { Checkpoint, FeeAccounts, WorldState } from './worldState.ts';
 
 const BLOCK_GAS_LIMIT_MAX = (1n << 56n) - 1n;
 /** Gas is counted in numbers. No block gas limit in use comes near. */
@@ -123,7 +118,7 @@ export class L2Execution implements TransactionExecution {
   probe(): boolean {
     const { world } = this.#machine;
     const { to, accessList } = this.#transaction;
-    const fees = probeFeeAccounts(world, this.#rules.context.coinbase);
+    const fees = world.feeAccounts(this.#rules.context.coinbase);
     const sender = world.accountAt(this.#senderAddress);
     const target =
       to !== undefined

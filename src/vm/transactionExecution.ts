@@ -1,12 +1,10 @@
 /** What L2 and L1 transactions have in common for whoever runs them. */
 import type { Bytes } from '../common/bytes.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
-import { BOOTLOADER_ADDRESS } from '../protocol/systemAddresses.ts';
-import type { Account } from './account.ts';
 import type { Machine } from './machine.ts';
 import type { InvalidTransaction } from './invalidTransaction.ts';
 import { TransactionChanges } from './transactionChanges.ts';
-import type { WorldState } from './worldState.ts';
+import type { FeeAccounts } from './worldState.ts';
 
 /** Prices and limits a transaction runs under. */
 export interface TransactionRules {
@@ -34,20 +32,6 @@ export interface TransactionExecution {
   start(): InvalidTransaction | undefined;
   /** After the top-level frame ended: pubdata, gas, fees. Undefined: it cannot pay for what earlier transactions of the block left it to count. */
   finish(): ExecutedTransaction | undefined;
-}
-
-export interface FeeAccounts {
-  readonly coinbase: Account;
-  readonly bootloader: Account;
-}
-
-/** Coinbase and 0x8001, which every transaction touches. */
-export function probeFeeAccounts(world: WorldState, coinbase: Bytes): FeeAccounts | undefined {
-  const coinbaseAccount = world.accountAt(coinbase);
-  const bootloader = world.accountAt(BOOTLOADER_ADDRESS);
-  return coinbaseAccount === undefined || bootloader === undefined
-    ? undefined
-    : { coinbase: coinbaseAccount, bootloader };
 }
 
 /** The end of every transaction: 0x8001 gives all it has to the coinbase, destroyed contracts go. */

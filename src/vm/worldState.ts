@@ -8,6 +8,7 @@ import type { Bytes } from '../common/bytes.ts';
 import { NodeError } from '../common/errors.ts';
 import type { AccountCodeFields } from '../protocol/accountRecord.ts';
 import type { L1Message, L2ToL1Log, Log } from '../protocol/blockOutput.ts';
+import { BOOTLOADER_ADDRESS } from '../protocol/systemAddresses.ts';
 import { Account, NO_CODE } from './account.ts';
 import { codeCache, codeFromStored, EMPTY_CODE } from './code.ts';
 import type { Code } from './code.ts';
@@ -20,6 +21,12 @@ import { SlotTable, SLOT_EXISTS, SLOT_LOADED, SLOT_UNSET } from './slotTable.ts'
 import { WordIndex } from './wordIndex.ts';
 import { copyWord, LIMBS, readAddress, setNumber, wordToAddress, wordToBytes } from './words.ts';
 import type { Words } from './words.ts';
+
+/** Coinbase and 0x8001, which every transaction touches. */
+export interface FeeAccounts {
+  readonly coinbase: Account;
+  readonly bootloader: Account;
+}
 
 /** A point to roll back to. */
 export interface Checkpoint {
@@ -57,6 +64,7 @@ export class WorldState {
   readonly accounts: Account[] = [];
   readonly accountIndex = new WordIndex(256);
   readonly slots = new SlotTable();
+  #feeAccounts: FeeAccounts | undefined;
   readonly #transientIndex = new WordIndex(16);
   #transient: Words = new Uint32Array(16 * LIMBS);
   /** Stored code deployed in this block, by bytecode hash. */
@@ -125,6 +133,16 @@ export class WorldState {
     readAddress(address, this.#key, 0);
     const id = this.accountIndex.find(0, this.#key, 0);
     return id >= 0 ? this.accounts[id] : this.#loadAccount(address);
+  }
+
+  /** Of the block with this coinbase. */
+  feeAccounts(coinbase: Bytes): FeeAccounts | undefined {
+    if (this.#feeAccounts !== undefined) return this.#feeAccounts;
+    const coinbaseAccount = this.accountAt(coinbase);
+    const bootloader = this.accountAt(BOOTLOADER_ADDRESS);
+    if (coinbaseAccount !== undefined && bootloader !== undefined)
+      this.#feeAccounts = { coinbase: coinbaseAccount, bootloader };
+    return this.#feeAccounts;
   }
 
   #loadAccount(address: Bytes): Account | undefined {

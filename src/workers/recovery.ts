@@ -108,6 +108,7 @@ class RecoveryClient implements Recovery {
       this.#queue.push({ key, raw, resolve, reject });
     });
     this.#running.set(key, promise);
+    if (this.#queue.length - this.#queueStart >= BATCH_TRANSACTIONS) this.#dispatch();
     this.#scheduleDispatch();
     return promise;
   }
