@@ -5,7 +5,7 @@
 import { asBuffer, equalBytes, toHex, type Bytes } from '../common/bytes.ts';
 import { assert } from '../common/errors.ts';
 import type { BlockHeader, L2ToL1Log, Log, StorageWrite, TransactionOutput } from '../protocol/blockOutput.ts';
-import { addToBloom, BLOOM_LENGTH } from '../protocol/bloom.ts';
+import { BLOOM_LENGTH, LogsBloom } from '../protocol/bloom.ts';
 import { L1_MESSENGER_ADDRESS } from '../protocol/systemAddresses.ts';
 import { isL1Transaction, type AccessListItem, type Transaction } from '../protocol/transaction.ts';
 import type { CanonicalBlock, GenesisEvent } from './projection.ts';
@@ -184,9 +184,9 @@ export function receiptRow(
 
 function bloomText(logs: readonly Log[]): string {
   if (logs.length === 0) return NO_LOGS_BLOOM;
-  const bloom = new Uint8Array(BLOOM_LENGTH);
-  for (const log of logs) addToBloom(bloom, log);
-  return toHex(bloom);
+  const bloom = new LogsBloom();
+  for (const log of logs) bloom.add(log);
+  return toHex(bloom.bytes);
 }
 
 function logPlaceFields(logIndex: number, place: Place): Field[] {

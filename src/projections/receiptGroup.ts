@@ -3,7 +3,7 @@
  * few writes and a receipt a short read.
  */
 import type { Bytes } from '../common/bytes.ts';
-import { addToBloom, BLOOM_LENGTH } from '../protocol/bloom.ts';
+import { LogsBloom } from '../protocol/bloom.ts';
 import type { L2ToL1Log, Log, TransactionOutput } from '../protocol/blockOutput.ts';
 import { ByteReader } from '../store/byteReader.ts';
 import { ByteWriter } from '../store/byteWriter.ts';
@@ -162,11 +162,11 @@ export class ReceiptGroup {
     const contractAddress = (flags & HAS_CONTRACT) !== 0 ? body.fixedCopy(ADDRESS) : undefined;
     const meta = this.#meta(body.big(), contractAddress);
     const logs: Log[] = [];
-    const logsBloom = new Uint8Array(BLOOM_LENGTH);
+    const bloom = new LogsBloom();
     for (let i = 0; i < this.#logCount; i++) {
       const log = copiedLog(readLog(body));
       logs.push(log);
-      addToBloom(logsBloom, log);
+      bloom.add(log);
     }
     const l2ToL1Logs: L2ToL1Log[] = [];
     for (let left = body.varint(); left > 0; left--) l2ToL1Logs.push(copiedL2ToL1Log(readL2ToL1Log(body)));
@@ -177,7 +177,7 @@ export class ReceiptGroup {
       to,
       success: (flags & SUCCESS) !== 0,
       cumulativeGasUsed: this.#cumulativeGasUsed,
-      logsBloom,
+      logsBloom: bloom.bytes,
       logs,
       l2ToL1Logs,
       meta,

@@ -13,10 +13,28 @@ function setBits(bloom: Bytes, value: Bytes): void {
   }
 }
 
-/** Adds address and topics of a log; changes `bloom`. */
-export function addToBloom(bloom: Bytes, log: { readonly address: Bytes; readonly topics: readonly Bytes[] }): void {
-  setBits(bloom, log.address);
-  for (const topic of log.topics) setBits(bloom, topic);
+function isSame(a: Bytes, b: Bytes): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** Collects logs. What the log before said, too, is not hashed again: most are of few contracts and events. */
+export class LogsBloom {
+  readonly bytes: Bytes = new Uint8Array(BLOOM_LENGTH);
+  #address: Bytes | undefined;
+  #event: Bytes | undefined;
+
+  add({ address, topics }: { readonly address: Bytes; readonly topics: readonly Bytes[] }): void {
+    if (this.#address === undefined || !isSame(address, this.#address)) setBits(this.bytes, address);
+    this.#address = address;
+    topics.forEach((topic, index) => {
+      if (index > 0) return setBits(this.bytes, topic);
+      if (this.#event === undefined || !isSame(topic, this.#event)) setBits(this.bytes, topic);
+      this.#event = topic;
+    });
+  }
 }
 
 /** Adds all bits of `other`; changes `bloom`. */

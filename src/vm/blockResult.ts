@@ -13,7 +13,7 @@ import type {
   TransactionOutput,
 } from '../protocol/blockOutput.ts';
 import { blockOutputHash } from '../protocol/blockOutputHash.ts';
-import { addToBloom, BLOOM_LENGTH } from '../protocol/bloom.ts';
+import { LogsBloom } from '../protocol/bloom.ts';
 import { encodePubdata } from '../protocol/pubdata.ts';
 import type { PubdataDiff } from '../protocol/pubdata.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
@@ -100,11 +100,11 @@ export function blockOutput(options: {
   computationalNativeUsed: bigint;
 }): BlockOutput {
   const { context, world, outputs } = options;
-  const logsBloom = new Uint8Array(BLOOM_LENGTH);
+  const bloom = new LogsBloom();
   const l2ToL1Logs: L2ToL1Log[] = [];
   const messages: Bytes[] = [];
   for (const output of outputs) {
-    for (const log of output.logs) addToBloom(logsBloom, log);
+    for (const log of output.logs) bloom.add(log);
     l2ToL1Logs.push(...output.l2ToL1Logs);
     for (const message of output.messages) messages.push(message.data);
   }
@@ -118,7 +118,7 @@ export function blockOutput(options: {
     stateRoot: ZERO_32,
     transactionsRoot,
     receiptsRoot: ZERO_32,
-    logsBloom,
+    logsBloom: bloom.bytes,
     difficulty: 0n,
     number: context.blockNumber,
     gasLimit: context.gasLimit,

@@ -12,7 +12,7 @@ import type {
   StorageWrite,
   TransactionOutput,
 } from '../../src/protocol/blockOutput.ts';
-import { addToBloom, BLOOM_LENGTH } from '../../src/protocol/bloom.ts';
+import { LogsBloom, BLOOM_LENGTH } from '../../src/protocol/bloom.ts';
 import type { BlockRecord } from '../../src/protocol/replayRecord.ts';
 import { encodeRlp, rlpInteger, type RlpItem } from '../../src/protocol/rlp.ts';
 import { ACCOUNT_PROPERTIES_ADDRESS } from '../../src/protocol/systemAddresses.ts';
@@ -145,14 +145,14 @@ function aBlock(random: Random, shape: JournalShape, at: { height: number; paren
   const included = Array.from({ length: shape.transactionsPerBlock }, (_, i) =>
     anIncluded(random, shape, { nonce: height * 10_000 + i, index: i }),
   );
-  const logsBloom = new Uint8Array(BLOOM_LENGTH);
-  for (const { output } of included) for (const log of output.logs) addToBloom(logsBloom, log);
+  const bloom = new LogsBloom();
+  for (const { output } of included) for (const log of output.logs) bloom.add(log);
   const timestamp = 1_700_000_000n + BigInt(height);
   const header = aHeader({
     parentHash,
     number: BigInt(height),
     timestamp,
-    logsBloom,
+    logsBloom: bloom.bytes,
     gasUsed: included.reduce((sum, { output }) => sum + output.gasUsed, 0n),
   });
   const { writes, preimages } = aStateChange(random, shape.transactionsPerBlock);

@@ -5,7 +5,7 @@ import { sectionRows, BloomQuery, SECTION_BLOCKS } from '../../src/projections/b
 import { repositories } from '../../src/projections/repositories.ts';
 import { heightOfKey } from '../../src/projections/repositoriesKeys.ts';
 import type { FoundLog, LogFilter, LogSearch, RepositoriesReader } from '../../src/projections/repositoriesReader.ts';
-import { addToBloom, mayContain } from '../../src/protocol/bloom.ts';
+import { LogsBloom, mayContain } from '../../src/protocol/bloom.ts';
 import type { Log } from '../../src/protocol/blockOutput.ts';
 import { decodeTransaction } from '../../src/protocol/transactionCodec.ts';
 import { REPOSITORIES } from '../../src/store/buckets.ts';
@@ -127,9 +127,9 @@ describe('projections/bloomSections', () => {
     const values = Array.from({ length: 40 }, (_, i) => random.bytes(i % 2 === 0 ? 20 : 32));
     const blooms = Array.from({ length: SECTION_BLOCKS }, (_, block) => {
       if (block % 3 === 0) return undefined;
-      const bloom = new Uint8Array(256);
-      for (let n = 0; n < block % 7; n++) addToBloom(bloom, { address: random.pick(values), topics: [] });
-      return bloom;
+      const bloom = new LogsBloom();
+      for (let n = 0; n < block % 7; n++) bloom.add({ address: random.pick(values), topics: [] });
+      return bloom.bytes;
     });
     const rows = new Map(sectionRows(blooms));
     for (let i = 0; i < 30; i++) {

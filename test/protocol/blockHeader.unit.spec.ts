@@ -9,7 +9,7 @@ import {
   nextBlockHashes,
   nextTransactionsRoot,
 } from '../../src/protocol/blockHeader.ts';
-import { addToBloom, BLOOM_LENGTH, bloomBits, containsBits, mayContain, mergeBloom } from '../../src/protocol/bloom.ts';
+import { LogsBloom, BLOOM_LENGTH, bloomBits, containsBits, mayContain, mergeBloom } from '../../src/protocol/bloom.ts';
 import { blockOutputHash } from '../../src/protocol/blockOutputHash.ts';
 import { ProtocolError } from '../../src/protocol/errors.ts';
 import { GENESIS_HEADER } from '../../src/protocol/genesis.ts';
@@ -99,18 +99,24 @@ describe('protocol/blockHeader', () => {
   });
 });
 
+function bloomOf(log: Parameters<LogsBloom['add']>[0]): Uint8Array {
+  const bloom = new LogsBloom();
+  bloom.add(log);
+  return bloom.bytes;
+}
+
 describe('protocol/bloom', () => {
   const aLog = fc.record({ address: bytesOf(20), topics: fc.array(bytesOf(32), { maxLength: 4 }) });
 
   it('contains everything that was added, three bits each', () => {
     fc.assert(
       fc.property(fc.array(aLog, { maxLength: 5 }), bytesOf(32), (logs, other) => {
-        const bloom = new Uint8Array(BLOOM_LENGTH);
-        for (const log of logs) addToBloom(bloom, log);
+        const collected = new LogsBloom();
+        for (const log of logs) collected.add(log);
+        const bloom = collected.bytes;
         for (const { address, topics } of logs)
           for (const value of [address, ...topics]) assert.equal(mayContain(bloom, value), true);
-        const single = new Uint8Array(BLOOM_LENGTH);
-        addToBloom(single, { address: other, topics: [] });
+        const single = bloomOf({ address: other, topics: [] });
         const bits = single.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
         assert.ok(bits >= 1 && bits <= 3);
         mergeBloom(single, bloom);
@@ -120,11 +126,32 @@ describe('protocol/bloom', () => {
   });
 
   it('does not contain what was not added', () => {
-    const empty = new Uint8Array(BLOOM_LENGTH);
-    assert.equal(mayContain(empty, new Uint8Array(20)), false);
-    addToBloom(empty, { address: new Uint8Array(20), topics: [] });
-    assert.equal(mayContain(empty, new Uint8Array(20)), true);
-    assert.equal(mayContain(empty, new Uint8Array(20).fill(7)), false);
+    const bloom = new LogsBloom();
+    assert.equal(mayContain(bloom.bytes, new Uint8Array(20)), false);
+    bloom.add({ address: new Uint8Array(20), topics: [] });
+    assert.equal(mayContain(bloom.bytes, new Uint8Array(20)), true);
+    assert.equal(mayContain(bloom.bytes, new Uint8Array(20).fill(7)), false);
+  });
+
+  it('is that of each log by itself, also where logs repeat what the one before them said', () => {
+    const few = fc.record({
+      address: fc.constantFrom(1, 2).map((byte) => new Uint8Array(20).fill(byte)),
+      topics: fc.array(
+        fc.constantFrom(3, 4, 5).map((byte) => new Uint8Array(32).fill(byte)),
+        { maxLength: 4 },
+      ),
+    });
+    fc.assert(
+      fc.property(fc.array(few, { maxLength: 8 }), (logs) => {
+        const collected = new LogsBloom();
+        const expected = new Uint8Array(BLOOM_LENGTH);
+        for (const log of logs) {
+          collected.add(log);
+          mergeBloom(expected, bloomOf(log));
+        }
+        assert.deepEqual(collected.bytes, expected);
+      }),
+    );
   });
 });
 
