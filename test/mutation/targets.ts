@@ -85,11 +85,7 @@ export const VM_TARGETS: readonly Target[] = [
   },
   {
     file: 'src/vm/stateAccess.ts',
-    constants: ['BASE_GAS', 'COLD_GAS', 'COLD_PRECOMPILE_GAS', 'RECORD_LENGTH'],
-    equivalent: {
-      'RECORD_LENGTH+1': '125 bytes are two rounds of blake as well',
-      'RECORD_LENGTH-1': '123 bytes are two rounds of blake as well',
-    },
+    constants: ['BASE_GAS', 'COLD_GAS', 'COLD_PRECOMPILE_GAS'],
     specs: vm('opcodeCosts', 'workedL2Blocks', 'constants'),
   },
   { file: 'src/vm/pubdataCount.ts', constants: ['KEY_BYTES', 'MESSAGE_LENGTH_BYTES'], specs: WORKED },
@@ -232,6 +228,11 @@ export const VM_TARGETS: readonly Target[] = [
     file: 'src/producers/blockContextProvider.ts',
     constants: ['EXECUTION_VERSION', 'NATIVE_PRICE'],
     specs: ['test/producers/sequencer.unit.spec.ts'],
+  },
+  {
+    file: 'src/protocol/accountRecord.ts',
+    constants: ['ACCOUNT_RECORD_LENGTH'],
+    specs: ['test/protocol/accountRecord.unit.spec.ts'],
   },
   {
     file: 'src/protocol/transactionCodec.ts',
