@@ -157,6 +157,11 @@ export const WORST_CASES: readonly WorstCase[] = [
   { name: 'KECCAK256 of 32 bytes', program: forever(repeated(64, code(push(32), push(0), 0x20, POP))) },
   { name: 'KECCAK256 of 256 KiB', program: forever(code(push(262_144), push(0), 0x20, POP)) },
   {
+    name: 'KECCAK256 of 2 MiB',
+    program: forever(code(push(2_097_152), push(0), 0x20, POP)),
+    gasLimits: [50_000_000n, 100_000_000n],
+  },
+  {
     name: 'EXTCODECOPY of 24 KiB',
     program: forever(code(push(24_576), push(0), push(0), push(HELPER), 0x3c)),
     others: [{ address: HELPER, program: new Uint8Array(24_576).fill(0x5b) }],

@@ -27,6 +27,19 @@ export function keccak256(bytes: Bytes): Bytes {
   return keccakHasher.init().update(inputOf(bytes)).digest('binary');
 }
 
+/** keccak256 of an input that is worked off in parts; others may hash in between. */
+export class KeccakInParts {
+  #state = keccakHasher.init().save();
+
+  update(bytes: Bytes): void {
+    this.#state = keccakHasher.load(this.#state).update(bytes).save();
+  }
+
+  digest(): Bytes {
+    return keccakHasher.load(this.#state).digest('binary');
+  }
+}
+
 /** BLAKE2s-256 without key. */
 export function blake2s256(bytes: Bytes): Bytes {
   return blake2sHasher.init().update(inputOf(bytes)).digest('binary');

@@ -72,6 +72,7 @@ function begin(machine: Machine, call: BegunCall, isFirst: boolean): CallEnd | t
     meter.native -= result.native;
     if (result.kind === 'task') {
       machine.pending = {
+        kind: 'precompile',
         task: result.task,
         gas: result.gas,
         checkpoint,

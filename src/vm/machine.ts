@@ -4,6 +4,7 @@
  */
 import { EMPTY_BYTES } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
+import type { KeccakInParts } from '../common/hash.ts';
 import type { Account } from './account.ts';
 import type { Frame } from './frame.ts';
 import { MEMORY_END_MAX, memoryGas, wordCount } from './gasCosts.ts';
@@ -41,6 +42,7 @@ export const INVALID_OPCODE = 'invalid opcode';
 
 /** A precompile at work over several turns. */
 export interface PendingPrecompile {
+  readonly kind: 'precompile';
   readonly task: PrecompileTask;
   /** To be taken when it succeeds. */
   readonly gas: number;
@@ -48,6 +50,14 @@ export interface PendingPrecompile {
   readonly checkpoint: Checkpoint;
   /** undefined: the transaction called it. */
   readonly caller: Frame | undefined;
+}
+
+/** KECCAK256 of the running frame over several turns; everything is charged. */
+export interface PendingHash {
+  readonly kind: 'hash';
+  readonly hash: KeccakInParts;
+  /** What is left of the input. */
+  input: Bytes;
 }
 
 /** What the environment opcodes answer. */
@@ -108,7 +118,7 @@ export class Machine {
   readonly callers: Frame[] = [];
   frame!: Frame;
   /** Runs before `frame` goes on. */
-  pending: PendingPrecompile | undefined;
+  pending: PendingPrecompile | PendingHash | undefined;
   /** Output of a frame that stops or reverts. */
   output: Bytes = EMPTY_BYTES;
   /** Why a frame failed, for tracers. */

@@ -9,6 +9,7 @@ import { OUT_OF_GAS, OUT_OF_NATIVE } from './meter.ts';
 import { opcodeName } from './opcodes.ts';
 import { FAILED, FATAL, MISSING, REVERTED, RUNNING, STOPPED, SWITCHED } from './signals.ts';
 import type { Signal } from './signals.ts';
+import { runPendingHash } from './stateOpcodes.ts';
 import { runHook } from './systemHooks.ts';
 
 export type RunOutcome = 'missing' | 'paused' | 'ended';
@@ -18,6 +19,11 @@ export function runMachine(machine: Machine, budget: number): RunOutcome {
   machine.budget = budget;
   for (;;) {
     const { frame, pending } = machine;
+    if (pending?.kind === 'hash') {
+      runPendingHash(machine, pending);
+      if (machine.budget <= 0) return 'paused';
+      continue;
+    }
     if (pending !== undefined) {
       const signal = runPending(machine, pending);
       if (signal === FATAL && pending.caller === undefined) machine.result = FATAL_RESULT;

@@ -1,7 +1,7 @@
 /** Opcodes that read or write state, hash or log (spec: execution 9, native 5). Look-ups come before every effect. */
 import { EMPTY_BYTES } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
-import { KECCAK_EMPTY, keccak256 } from '../common/hash.ts';
+import { KECCAK_EMPTY, keccak256, KeccakInParts } from '../common/hash.ts';
 import type { Account } from './account.ts';
 import { EMPTY_CODE } from './code.ts';
 import {
@@ -16,7 +16,8 @@ import {
   WARM_ACCESS_GAS,
   wordCount,
 } from './gasCosts.ts';
-import type { Machine } from './machine.ts';
+import type { Frame } from './frame.ts';
+import type { Machine, PendingHash } from './machine.ts';
 import { CHARGED } from './meter.ts';
 import type { Charge } from './meter.ts';
 import {
@@ -29,10 +30,11 @@ import {
   LOG_TOPIC_NATIVE,
   TRANSIENT_NATIVE,
 } from './nativeCosts.ts';
-import { chargeSignal, FAILED, MISSING, RUNNING, STOPPED } from './signals.ts';
+import { chargeSignal, FAILED, MISSING, RUNNING, STOPPED, SWITCHED } from './signals.ts';
 import type { Signal } from './signals.ts';
 import { BY_OPCODE, BY_SELFDESTRUCT } from './stateAccess.ts';
 import { copyWord, LIMBS, readBytes, setBigInt, setNumber, toOffset, wordToBytes } from './words.ts';
+import type { Words } from './words.ts';
 
 /** One opcode of this file. The first charge and the stack check are done. */
 export function runStateOpcode(machine: Machine, opcode: number): Signal {
@@ -60,6 +62,10 @@ export function runStateOpcode(machine: Machine, opcode: number): Signal {
   }
 }
 
+/** Bytes; what is longer is hashed over several turns. */
+const HASHED_AT_ONCE_MAX = 256 * 1024;
+const HASHED_BYTES_PER_UNIT = 4;
+
 function keccak(machine: Machine): Signal {
   const { frame, meter, stack } = machine;
   const offsetAt = frame.sp - LIMBS;
@@ -78,12 +84,34 @@ function keccak(machine: Machine): Signal {
     charge = meter.charge(KECCAK_GAS + KECCAK_WORD_GAS * wordCount(size), keccakNative(size));
     if (charge !== CHARGED) return chargeSignal(charge);
     const start = frame.memoryBase + toOffset(stack, offsetAt);
-    hash = keccak256(machine.memory.subarray(start, start + size));
-    machine.budget -= 32 + (size >> 2);
+    const input = machine.memory.subarray(start, start + size);
+    if (size > HASHED_AT_ONCE_MAX) {
+      machine.pending = { kind: 'hash', hash: new KeccakInParts(), input };
+      return SWITCHED;
+    }
+    hash = keccak256(input);
+    machine.budget -= 32 + Math.ceil(size / HASHED_BYTES_PER_UNIT);
   }
-  readBytes(hash, 0, 32, stack, sizeAt);
-  frame.sp = offsetAt;
+  pushHash(frame, stack, hash);
   return RUNNING;
+}
+
+/** In place of offset and size. */
+function pushHash(frame: Frame, stack: Words, hash: Bytes): void {
+  frame.sp -= LIMBS;
+  readBytes(hash, 0, 32, stack, frame.sp - LIMBS);
+}
+
+/** Goes on with a long hash for the rest of the turn. */
+export function runPendingHash(machine: Machine, pending: PendingHash): void {
+  const { hash, input } = pending;
+  const part = Math.min(input.length, Math.max(1, machine.budget) * HASHED_BYTES_PER_UNIT);
+  hash.update(input.subarray(0, part));
+  machine.budget -= Math.ceil(part / HASHED_BYTES_PER_UNIT);
+  pending.input = input.subarray(part);
+  if (part < input.length) return;
+  machine.pending = undefined;
+  pushHash(machine.frame, machine.stack, hash.digest());
 }
 
 /** BALANCE, EXTCODESIZE and EXTCODEHASH. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { blake2s } from '@noble/hashes/blake2.js';
 import { keccak_256 } from '@noble/hashes/sha3.js';
 import { toHex } from '../../src/common/bytes.ts';
-import { blake2s256, keccak256 } from '../../src/common/hash.ts';
+import { blake2s256, keccak256, KeccakInParts } from '../../src/common/hash.ts';
 import { seededRandom } from '../support/testState.ts';
 
 describe('hashes', () => {
@@ -24,6 +24,20 @@ describe('hashes', () => {
         assert.equal(toHex(keccak256(bytes)), toHex(keccak_256(bytes)), `keccak of ${length} bytes`);
         assert.equal(toHex(blake2s256(bytes)), toHex(blake2s(bytes)), `BLAKE2s of ${length} bytes`);
       }
+    }
+  });
+
+  it('may be worked off in parts, with other hashes in between', () => {
+    for (const length of [0, 1, 136, 300_000]) {
+      const bytes = message(length);
+      const parts = new KeccakInParts();
+      for (let start = 0; start < length;) {
+        const end = Math.min(length, start + 1 + Math.floor(random() * (length / 3)));
+        parts.update(bytes.subarray(start, end));
+        keccak256(bytes);
+        start = end;
+      }
+      assert.equal(toHex(parts.digest()), toHex(keccak_256(bytes)), `keccak of ${length} bytes`);
     }
   });
 

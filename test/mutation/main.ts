@@ -5,44 +5,13 @@
  * over each change. A line for each: `killed ... by <test>`, `equivalent` with the reason, or SURVIVED. Exit code 1 when one
  * survived.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Constant, constantsOf, mutated } from './constants.ts';
+import { type Mutant, mutantsOf } from './mutants.ts';
 import { MutationRunner } from './runner.ts';
-import { ALL_SPECS, type Target, VM_TARGETS } from './targets.ts';
+import { ALL_SPECS, VM_TARGETS } from './targets.ts';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const PARALLEL = 2;
 const USAGE = 'usage: npm run mutate -- vm [--only <part of a line>]... [--up]';
-
-interface Mutant {
-  readonly target: Target;
-  readonly constant: Constant;
-  readonly step: 1 | -1;
-  readonly source: string;
-}
-
-function isChosen({ constants, except = {} }: Target, { id, scope }: Constant): boolean {
-  if (Object.hasOwn(except, id)) return false;
-  if (constants === undefined) return true;
-  const column = scope.slice(scope.lastIndexOf('.') + 1);
-  return constants.includes(id) || constants.includes(scope) || constants.includes(column);
-}
-
-function mutantsOf(target: Target, steps: readonly (1 | -1)[]): Mutant[] {
-  const source = readFileSync(join(ROOT, target.file), 'utf8');
-  const constants = constantsOf(source, target.file);
-  const equivalents = Object.keys(target.equivalent ?? {}).map((key) => key.slice(0, -2));
-  for (const name of [...(target.constants ?? []), ...Object.keys(target.except ?? {}), ...equivalents]) {
-    const isThere = constants.some(({ id, scope }) => id === name || scope === name || scope.endsWith(`.${name}`));
-    if (!isThere) throw new Error(`test/mutation/targets.ts names ${name}, which ${target.file} does not have`);
-  }
-  return constants
-    .filter((constant) => isChosen(target, constant))
-    .flatMap((constant) => steps.map((step) => ({ target, constant, step, source: mutated(source, constant, step) })));
-}
 
 function nameOf({ target, constant, step }: Mutant): string {
   return `${target.file}:${constant.line} ${constant.id} ${constant.text} ${step === 1 ? '+' : '-'} 1`;

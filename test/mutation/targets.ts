@@ -97,9 +97,9 @@ export const VM_TARGETS: readonly Target[] = [
       'CREATE2_PREFIX',
       'creationAddress',
       'saltedCreationAddress',
-      'create#14',
       'create#16',
       'create#17',
+      'create#18',
       'beginCreation#4',
       'depositCode#1',
       'storeCodeCharges#0',
@@ -228,11 +228,6 @@ export const VM_TARGETS: readonly Target[] = [
     file: 'src/producers/blockContextProvider.ts',
     constants: ['EXECUTION_VERSION', 'NATIVE_PRICE'],
     specs: ['test/producers/sequencer.unit.spec.ts'],
-  },
-  {
-    file: 'src/protocol/accountRecord.ts',
-    constants: ['ACCOUNT_RECORD_LENGTH'],
-    specs: ['test/protocol/accountRecord.unit.spec.ts'],
   },
   {
     file: 'src/protocol/transactionCodec.ts',
