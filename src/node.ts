@@ -5,7 +5,7 @@
 import type { Bytes } from './common/bytes.ts';
 import { systemRandom } from './common/clock.ts';
 import type { Config } from './common/config.ts';
-import { errorText } from './common/errors.ts';
+import { NodeError, errorText } from './common/errors.ts';
 import type { Logger } from './common/logger.ts';
 import { type Metrics, createMetrics, renderMetrics, startMetricsServer } from './common/metrics.ts';
 import type { Shutdown } from './common/shutdown.ts';
@@ -112,15 +112,20 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
   );
   starting.push(threads.started);
   const chain = threads.chain.remote<ChainService>('chain');
+  const notClosed = (part: string, error: unknown): void => {
+    // Stopped while it started: there was nothing to close yet.
+    if (error instanceof NodeError && error.code === 'NO_SUCH_METHOD') return;
+    logger.warn({ err: error }, `${part} did not close cleanly`);
+  };
   shutdown.onClose('threads', async () => {
     for (const port of threads.projectionPorts)
       await port
         .remote<ProjectionsControl>('control')
         .stop()
-        .catch((error: unknown) => logger.warn({ err: error }, 'the projections did not close cleanly'));
+        .catch((error: unknown) => notClosed('the projections', error));
     await chain
       .stop(DRAIN_LIMIT_MS)
-      .catch((error: unknown) => logger.warn({ err: error }, 'the chain did not close cleanly'));
+      .catch((error: unknown) => notClosed('the chain', error));
     await threads.end();
   });
 
