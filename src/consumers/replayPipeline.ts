@@ -33,7 +33,8 @@ import { type StateCache, type StateLayer, stateLayer } from '../store/stateCach
 import { ReplayErrorCode } from './errors.ts';
 import { genesisContent } from './genesisBlock.ts';
 import { offerGenesis } from './genesisOffer.ts';
-import { replayBlock, unreadableTransaction } from './replayBlock.ts';
+import { GuessingReplay } from './guessingReplay.ts';
+import { unreadableTransaction } from './replayBlock.ts';
 
 export interface PipelineMetrics {
   entryRead(logEntry: LogEntry, result: FoldResult, entry: Entry | undefined): void;
@@ -104,6 +105,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
   #settlement: SettlementFold = EMPTY_SETTLEMENT;
   #position = -1;
   readonly #acceptedHashes = new AcceptedHashes();
+  readonly #replay = new GuessingReplay();
   /** Aborted when the log has a Genesis. */
   #offer: AbortController | undefined;
   #signal: AbortSignal | undefined;
@@ -274,7 +276,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     try {
       const transactions = await (prepared.transactions ?? this.#senderedTransactions(entry));
       if (this.#signal !== undefined) await this.#options.checkBlock?.(transactions, this.#signal);
-      const output = await replayBlock({
+      const output = await this.#replay.replay({
         record: entry.record,
         blockHashes: head.blockHashes,
         transactions,
