@@ -1,7 +1,9 @@
 /**
  * `npm run bench -- replay`: how fast a chain is sequenced, over HTTP with its durable log and every projection, and, with
  * the same blocks in the same run, how fast a projection is refilled from the journal and how fast a node with an empty disk
- * catches up with the log. Half of the load are transfers, half write several slots.
+ * catches up with the log. Half of the load are transfers, half write several slots. The rate of the empty disk is that of
+ * the transactions that become readable over RPC after the first block of the load did; the time until then, from the start
+ * of the process on, is printed beside it, and so is the ratio with that time included.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,6 +27,8 @@ import { NodeProcess, freeNodePorts, rpc, temporaryFolder, until } from '../test
 const ACCOUNTS = 40;
 const SLOTS_PER_CALL = 5;
 const GOALS = { repositories: 10, merkleTree: 2, emptyDisk: 1.5 };
+const REFILLED = ['repositories', 'merkleTree'] as const;
+type RefilledName = (typeof REFILLED)[number];
 
 export async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -42,16 +46,20 @@ export async function run(args: readonly string[]): Promise<void> {
     say(`sequencing ${values.transactions} transactions …`);
     const sequencing = await sequence(main, Number(values.transactions));
     say(`${sequencing.blocks} blocks in ${sequencing.seconds.toFixed(1)} s`);
-    const seconds: Record<keyof typeof GOALS, number[]> = { repositories: [], merkleTree: [], emptyDisk: [] };
+    const refills: Record<RefilledName, number[]> = { repositories: [], merkleTree: [] };
+    const emptyDisk: EmptyDiskReplay[] = [];
     for (let round = 1; round <= Number(values.rounds); round++) {
-      seconds.repositories.push(await refill(dataPath, repositories));
-      seconds.merkleTree.push(await refill(dataPath, merkleTree));
-      seconds.emptyDisk.push(await replayOnEmptyDisk(dataPath, sequencing.head));
+      const repositoriesSeconds = await refill(dataPath, repositories);
+      const merkleTreeSeconds = await refill(dataPath, merkleTree);
+      const replay = await replayOnEmptyDisk(dataPath, sequencing);
+      refills.repositories.push(repositoriesSeconds);
+      refills.merkleTree.push(merkleTreeSeconds);
+      emptyDisk.push(replay);
       say(
-        `round ${round}: repositories ${seconds.repositories.at(-1)?.toFixed(2)} s, merkleTree ${seconds.merkleTree.at(-1)?.toFixed(2)} s, empty disk ${seconds.emptyDisk.at(-1)?.toFixed(2)} s`,
+        `round ${round}: repositories ${repositoriesSeconds.toFixed(2)} s, merkleTree ${merkleTreeSeconds.toFixed(2)} s, empty disk ${replay.rate.toFixed(0)} tx/s after ${replay.startSeconds.toFixed(2)} s, ${replay.totalSeconds.toFixed(2)} s in all`,
       );
     }
-    print(sequencing, seconds, values.json);
+    print(sequencing, { refills, emptyDisk }, values.json);
   } finally {
     await main.kill();
     rmSync(dataPath, { recursive: true, force: true });
@@ -61,8 +69,10 @@ export async function run(args: readonly string[]): Promise<void> {
 interface Sequencing {
   readonly transactions: number;
   readonly blocks: number;
-  /** Height in the end. */
-  readonly head: number;
+  /** Height before the load. */
+  readonly before: number;
+  /** Transactions of each block of the load. */
+  readonly perBlock: readonly number[];
   /** From the first submission until the last transaction is published. */
   readonly seconds: number;
 }
@@ -123,8 +133,11 @@ async function sequence(node: NodeProcess, count: number): Promise<Sequencing> {
   await until('every projection has followed', async () =>
     ((await node.status())['batches'] as { openBlocks: number }).openBlocks === 0 ? true : undefined,
   );
+  const perBlock: number[] = [];
+  for (let height = before + 1; height <= head; height++)
+    perBlock.push(Number(await rpc<Hex>(node.rpcUrl, 'eth_getBlockTransactionCountByNumber', [toHex(height)])));
   if ((await node.stop(60_000)) !== 0) throw new Error(`the node did not stop:\n${node.output.slice(-2_000)}`);
-  return { transactions: perAccount * ACCOUNTS, blocks: head - before, head, seconds };
+  return { transactions: perAccount * ACCOUNTS, blocks: head - before, before, perBlock, seconds };
 }
 
 /** Seconds to fill the projection from the whole journal. */
@@ -154,45 +167,87 @@ async function refill(dataPath: string, projection: Projection<unknown>): Promis
   }
 }
 
-/** Seconds from the start of the process until the newest block of the log is readable over RPC. */
-async function replayOnEmptyDisk(mainPath: string, head: number): Promise<number> {
+interface EmptyDiskReplay {
+  /** From the start of the process until a block of the load is readable over RPC. */
+  readonly startSeconds: number;
+  /** From the start of the process until the last one is. */
+  readonly totalSeconds: number;
+  /** Transactions a second that became readable between the two. */
+  readonly rate: number;
+}
+
+async function replayOnEmptyDisk(mainPath: string, { before, perBlock }: Sequencing): Promise<EmptyDiskReplay> {
   const dataPath = temporaryFolder('bench-empty');
   const external = new NodeProcess({
     dataPath,
     ports: await freeNodePorts(),
     env: { node_role: 'external', event_log_path: logPath(mainPath) },
   });
-  try {
-    const startedAt = performance.now();
-    external.start();
-    await until(
-      'the external node has every block',
-      async () => (Number(await rpc<Hex>(external.rpcUrl, 'eth_blockNumber')) >= head ? true : undefined),
+  /** Blocks of the load, once there are so many. */
+  const readable = (what: string, atLeast: number): Promise<number> =>
+    until(
+      what,
+      async () => {
+        const blocks = Number(await rpc<Hex>(external.rpcUrl, 'eth_blockNumber')) - before;
+        return blocks >= atLeast ? blocks : undefined;
+      },
       600_000,
     );
-    return (performance.now() - startedAt) / 1_000;
+  try {
+    const startedAt = performance.now();
+    const secondsSinceStart = (): number => (performance.now() - startedAt) / 1_000;
+    external.start();
+    const firstBlocks = await readable('the external node has a block of the load', 1);
+    const startSeconds = secondsSinceStart();
+    await readable('the external node has every block', perBlock.length);
+    const totalSeconds = secondsSinceStart();
+    const replayed = perBlock.slice(firstBlocks).reduce((sum, count) => sum + count, 0);
+    return { startSeconds, totalSeconds, rate: replayed / (totalSeconds - startSeconds) };
   } finally {
     await external.kill();
     rmSync(dataPath, { recursive: true, force: true });
   }
 }
 
-function print(sequencing: Sequencing, seconds: Record<keyof typeof GOALS, number[]>, isJson: boolean): void {
-  const rows = (Object.keys(GOALS) as (keyof typeof GOALS)[]).map((name) => {
-    const sorted = seconds[name].toSorted((a, b) => a - b);
-    const median = sorted[sorted.length >> 1] ?? Number.NaN;
-    return { name, seconds: median, ratio: sequencing.seconds / median, goal: GOALS[name] };
+interface Measured {
+  readonly refills: Readonly<Record<RefilledName, readonly number[]>>;
+  readonly emptyDisk: readonly EmptyDiskReplay[];
+}
+
+function print({ transactions, blocks, seconds }: Sequencing, measured: Measured, isJson: boolean): void {
+  const rate = transactions / seconds;
+  const refills = REFILLED.map((name) => {
+    const refillSeconds = median(measured.refills[name]);
+    return { name, seconds: refillSeconds, ratio: seconds / refillSeconds, goal: GOALS[name] };
   });
-  const rate = sequencing.transactions / sequencing.seconds;
+  const medianOf = (field: keyof EmptyDiskReplay): number => median(measured.emptyDisk.map((replay) => replay[field]));
+  const emptyDisk = {
+    name: 'emptyDisk',
+    transactionsPerSecond: medianOf('rate'),
+    ratio: medianOf('rate') / rate,
+    goal: GOALS.emptyDisk,
+    startSeconds: medianOf('startSeconds'),
+    totalSeconds: medianOf('totalSeconds'),
+    ratioWithStart: seconds / medianOf('totalSeconds'),
+  };
   if (isJson) {
-    process.stdout.write(`${JSON.stringify({ ...sequencing, transactionsPerSecond: rate, rows })}\n`);
+    const sequencing = { transactions, blocks, seconds, transactionsPerSecond: rate };
+    process.stdout.write(`${JSON.stringify({ ...sequencing, rows: [...refills, emptyDisk] })}\n`);
     return;
   }
   process.stdout.write(
-    `sequencing: ${sequencing.transactions} transactions in ${sequencing.blocks} blocks, ${sequencing.seconds.toFixed(2)} s, ${rate.toFixed(0)} tx/s\n`,
+    `sequencing: ${transactions} transactions in ${blocks} blocks, ${seconds.toFixed(2)} s, ${rate.toFixed(0)} tx/s\n`,
   );
-  for (const { name, seconds: median, ratio, goal } of rows)
+  for (const { name, seconds: refillSeconds, ratio, goal } of refills)
     process.stdout.write(
-      `${name.padEnd(13)} ${median.toFixed(2)} s, ${ratio.toFixed(1)} times the sequencing rate (goal ${goal})\n`,
+      `${name.padEnd(13)} ${refillSeconds.toFixed(2)} s, ${ratio.toFixed(1)} times the sequencing rate (goal ${goal})\n`,
     );
+  process.stdout.write(
+    `emptyDisk     ${emptyDisk.transactionsPerSecond.toFixed(0)} tx/s from the first block of the load to the head, ${emptyDisk.ratio.toFixed(1)} times the sequencing rate (goal ${emptyDisk.goal})\n` +
+      `              ${emptyDisk.startSeconds.toFixed(2)} s from the start of the process to that first block; ${emptyDisk.totalSeconds.toFixed(2)} s with it, ${emptyDisk.ratioWithStart.toFixed(1)} times the sequencing rate\n`,
+  );
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }

@@ -6,6 +6,7 @@ import { Command, Option } from 'commander';
 import { ConfigError, flagOptions } from './common/config.ts';
 import { NodeError, errorText } from './common/errors.ts';
 import { exitCodeOf } from './common/shutdown.ts';
+import { keepCompiledCode } from './commands/compileCache.ts';
 import type { GlobalOptions } from './commands/configuration.ts';
 import { EXAMPLES } from './commands/examples.ts';
 import { nodeVersion } from './commands/version.ts';
@@ -65,6 +66,8 @@ function examplesText(command: Command): string {
   for (let each: Command | null = command; each !== null; each = each.parent) names.unshift(each.name());
   return `\nExamples:\n${examples.map(([args, what]) => `  ${[...names, args].join(' ').trimEnd()}\n      ${what}`).join('\n')}`;
 }
+
+keepCompiledCode();
 
 const program = new Command('reprise')
   .description(

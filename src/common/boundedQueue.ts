@@ -1,22 +1,31 @@
-/** The one queue between asynchronous parts: first in, first out, never longer than its capacity. */
+/** The one queue between asynchronous parts: first in, first out, never longer than its capacity, nor larger than its limit. */
 import { NodeError, assert } from './errors.ts';
 
 interface Waiter {
   wake: () => void;
 }
 
+/** Of what waits, all together. An item that is larger by itself waits alone. */
+export interface SizeLimit<T> {
+  readonly maxBytes: number;
+  readonly bytesOf: (item: T) => number;
+}
+
 export class BoundedQueue<T> {
   readonly capacity: number;
+  readonly #sizeLimit: SizeLimit<T> | undefined;
   readonly #items: (T | undefined)[];
   #first = 0;
   #length = 0;
+  #sizeBytes = 0;
   #closed = false;
   readonly #takers: Waiter[] = [];
   readonly #putters: Waiter[] = [];
 
-  constructor(capacity: number) {
+  constructor(capacity: number, sizeLimit?: SizeLimit<T>) {
     assert(Number.isSafeInteger(capacity) && capacity > 0, `a queue needs a capacity of at least 1, not ${capacity}`);
     this.capacity = capacity;
+    this.#sizeLimit = sizeLimit;
     this.#items = new Array<T | undefined>(capacity);
   }
 
@@ -32,11 +41,12 @@ export class BoundedQueue<T> {
     return this.#closed;
   }
 
-  /** False when it is full or closed: the item was not taken. */
+  /** False when there is no room for it or the queue is closed: the item was not taken. */
   offer(item: T): boolean {
-    if (this.#closed || this.isFull) return false;
+    if (this.#closed || !this.#hasRoomFor(item)) return false;
     this.#items[(this.#first + this.#length) % this.capacity] = item;
     this.#length++;
+    this.#sizeBytes += this.#bytesOf(item);
     this.#takers.shift()?.wake();
     return true;
   }
@@ -53,10 +63,11 @@ export class BoundedQueue<T> {
   /** The oldest item, undefined when there is none now. */
   poll(): T | undefined {
     if (this.#length === 0) return undefined;
-    const item = this.#items[this.#first];
+    const item = this.#items[this.#first] as T; // there is one
     this.#items[this.#first] = undefined;
     this.#first = (this.#first + 1) % this.capacity;
     this.#length--;
+    this.#sizeBytes -= this.#bytesOf(item);
     this.#putters.shift()?.wake();
     return item;
   }
@@ -82,6 +93,16 @@ export class BoundedQueue<T> {
   close(): void {
     this.#closed = true;
     for (const waiter of [...this.#takers.splice(0), ...this.#putters.splice(0)]) waiter.wake();
+  }
+
+  #bytesOf(item: T): number {
+    return this.#sizeLimit?.bytesOf(item) ?? 0;
+  }
+
+  #hasRoomFor(item: T): boolean {
+    if (this.isFull) return false;
+    if (this.#sizeLimit === undefined || this.#length === 0) return true;
+    return this.#sizeBytes + this.#bytesOf(item) <= this.#sizeLimit.maxBytes;
   }
 
   async #wait(waiters: Waiter[], signal: AbortSignal): Promise<void> {

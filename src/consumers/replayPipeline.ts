@@ -2,10 +2,12 @@
  * Everything that makes a block canonical, in one thread and in order: follow the log, fold, execute (or reuse what this
  * process built), write the chain store once, publish (design.md 5 step 4). Nothing is published that was not read back.
  */
+import { BoundedQueue } from '../common/boundedQueue.ts';
 import { type Bytes, toHex } from '../common/bytes.ts';
 import type { Clock } from '../common/clock.ts';
 import { NodeError, assert } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
+import { readAhead } from '../common/readAhead.ts';
 import { checkPublished, checkSealed } from '../log/assertions.ts';
 import { AcceptedHashes, type ChainFold, EMPTY_FOLD, type FoldResult, type Software } from '../log/chainFold.ts';
 import {
@@ -31,7 +33,8 @@ import { type StateCache, type StateLayer, stateLayer } from '../store/stateCach
 import { ReplayErrorCode } from './errors.ts';
 import { genesisContent } from './genesisBlock.ts';
 import { offerGenesis } from './genesisOffer.ts';
-import { replayBlock, unreadableTransaction } from './replayBlock.ts';
+import { GuessingReplay } from './guessingReplay.ts';
+import { unreadableTransaction } from './replayBlock.ts';
 
 export interface PipelineMetrics {
   entryRead(logEntry: LogEntry, result: FoldResult, entry: Entry | undefined): void;
@@ -80,7 +83,7 @@ export interface ReplayPipelineOptions<Built extends ExecutedBlock> {
   readonly metrics: PipelineMetrics;
 }
 
-/** One entry with everything about it that does not depend on the fold, made while the entry before it is processed. */
+/** One entry with everything about it that does not depend on the fold, made while entries before it are processed. */
 interface Prepared {
   readonly logEntry: LogEntry;
   readonly hash: Bytes;
@@ -88,6 +91,10 @@ interface Prepared {
   /** Started early for blocks that are probably not our own. */
   transactions: Promise<readonly SenderedTransaction[]> | undefined;
 }
+
+/** Read and prepared while entries before them are processed. */
+const READ_AHEAD_ENTRIES = 64;
+const READ_AHEAD_BYTES = 2 * 1024 * 1024;
 
 /** Genesis is written in schema 1 for ever (log-protocol 2). */
 const GENESIS_SCHEMA = 1;
@@ -98,6 +105,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
   #settlement: SettlementFold = EMPTY_SETTLEMENT;
   #position = -1;
   readonly #acceptedHashes = new AcceptedHashes();
+  readonly #replay = new GuessingReplay();
   /** Aborted when the log has a Genesis. */
   #offer: AbortController | undefined;
   #signal: AbortSignal | undefined;
@@ -148,39 +156,22 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
       this.#position = checkpoint.position;
       this.#options.onSettlementRestored(this.#settlement);
     }
-    // Reading is one entry ahead: when this loop ends, that read has to end first.
     const reading = new AbortController();
     let failure: { readonly error: unknown } | undefined;
     const fail = (error: unknown): void => {
       failure ??= { error };
       reading.abort();
     };
-    const items = log.follow(this.#position + 1, AbortSignal.any([signal, reading.signal]))[Symbol.asyncIterator]();
-    const readNext = (): Promise<IteratorResult<LogEntry | CaughtUp>> => {
-      const next = items.next();
-      next.catch(() => undefined); // awaited after the entry before it was processed
-      return next;
-    };
-    try {
-      for (let next = readNext(); ;) {
-        const item = await next;
-        if (item.done === true) {
-          if (failure !== undefined) throw failure.error;
-          return;
-        }
-        if (isCaughtUp(item.value)) {
-          next = readNext();
-          this.#caughtUp(item.value.end, reading.signal, fail);
-        } else {
-          const prepared = this.#prepare(item.value);
-          next = readNext();
-          await this.#process(prepared);
-        }
-      }
-    } finally {
-      reading.abort();
-      await items.return?.();
+    const items = readAhead((stop) => log.follow(this.#position + 1, stop), {
+      prepare: (item) => (isCaughtUp(item) ? item : this.#prepare(item)),
+      queue: new BoundedQueue(READ_AHEAD_ENTRIES, { maxBytes: READ_AHEAD_BYTES, bytesOf: sizeInLog }),
+      signal: AbortSignal.any([signal, reading.signal]),
+    });
+    for await (const item of items) {
+      if ('caughtUp' in item) this.#caughtUp(item.end, reading.signal, fail);
+      else await this.#process(item);
     }
+    if (failure !== undefined) throw failure.error;
   }
 
   #prepare(logEntry: LogEntry): Prepared {
@@ -285,7 +276,7 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
     try {
       const transactions = await (prepared.transactions ?? this.#senderedTransactions(entry));
       if (this.#signal !== undefined) await this.#options.checkBlock?.(transactions, this.#signal);
-      const output = await replayBlock({
+      const output = await this.#replay.replay({
         record: entry.record,
         blockHashes: head.blockHashes,
         transactions,
@@ -371,6 +362,10 @@ export class ReplayPipeline<Built extends ExecutedBlock> {
       },
     );
   }
+}
+
+function sizeInLog(item: Prepared | CaughtUp): number {
+  return 'caughtUp' in item ? 0 : item.logEntry.bytes.length;
 }
 
 /** Its numbers are small once it is accepted. */

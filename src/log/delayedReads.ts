@@ -1,5 +1,6 @@
 /** A log that is read late, to try out what a slow one does (`event_log_read_delay`, development only). */
 import { BoundedQueue } from '../common/boundedQueue.ts';
+import { readAhead } from '../common/readAhead.ts';
 import type { CaughtUp, EventLog, LogEntry } from './eventLog.ts';
 
 /** Read and not yet due: what a slow log holds back. */
@@ -30,44 +31,15 @@ async function* late(
   delayMs: number,
   signal: AbortSignal,
 ): AsyncGenerator<LogEntry | CaughtUp> {
-  const left = new AbortController();
-  const stop = AbortSignal.any([signal, left.signal]);
-  const held = new BoundedQueue<Held>(HELD_BACK_ENTRIES);
-  const reading = holdBack(log.follow(from, stop), held, delayMs, stop);
-  reading.catch(() => undefined); // awaited below, once everything read before the failure was delivered
-  try {
-    for (;;) {
-      const next = await takeUnlessStopped(held, stop);
-      if (next === undefined) break;
-      await pause(next.dueAtMs - performance.now(), stop);
-      if (stop.aborted) return;
-      yield next.item;
-    }
-    if (!stop.aborted) await reading;
-  } finally {
-    left.abort();
-  }
-}
-
-async function holdBack(
-  items: AsyncIterable<LogEntry | CaughtUp>,
-  held: BoundedQueue<Held>,
-  delayMs: number,
-  stop: AbortSignal,
-): Promise<void> {
-  try {
-    for await (const item of items) await held.put({ item, dueAtMs: performance.now() + delayMs }, stop);
-  } finally {
-    held.close();
-  }
-}
-
-async function takeUnlessStopped(held: BoundedQueue<Held>, stop: AbortSignal): Promise<Held | undefined> {
-  try {
-    return await held.take(stop);
-  } catch (error) {
-    if (stop.aborted) return undefined;
-    throw error;
+  const held = readAhead((stop) => log.follow(from, stop), {
+    prepare: (item): Held => ({ item, dueAtMs: performance.now() + delayMs }),
+    queue: new BoundedQueue<Held>(HELD_BACK_ENTRIES),
+    signal,
+  });
+  for await (const { item, dueAtMs } of held) {
+    await pause(dueAtMs - performance.now(), signal);
+    if (signal.aborted) return;
+    yield item;
   }
 }
 

@@ -310,8 +310,10 @@ async function start(): Promise<void> {
       },
     });
     for (const port of journalReaders) port.emit('journalEnd', chain.journalEnd());
-    const turns = new Turns();
-    await warmUp(async () => turns.due());
+    if (config.nodeRole === 'main') {
+      const turns = new Turns();
+      await warmUp(async () => turns.due());
+    }
     chain.start();
     main.emit('ready', undefined);
   } catch (error) {

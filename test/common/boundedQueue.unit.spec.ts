@@ -87,6 +87,24 @@ describe('BoundedQueue', () => {
     assert.equal(await taken, undefined);
   });
 
+  it('has a limit for all items together; a larger one waits alone', async () => {
+    const queue = new BoundedQueue<number>(10, { maxBytes: 100, bytesOf: (item) => item });
+    assert.deepEqual(
+      [60, 41, 40, 1, 0].map((item) => queue.offer(item)),
+      [true, false, true, false, true],
+    );
+    let isDone = false;
+    const waiting = queue.put(500, never).then(() => (isDone = true));
+    assert.deepEqual([queue.poll(), queue.poll()], [60, 40]);
+    await turn();
+    assert.equal(isDone, false);
+    assert.equal(queue.poll(), 0);
+    await waiting;
+    assert.equal(queue.offer(0), false);
+    assert.deepEqual(queue.drain(), [500]);
+    assert.equal(queue.offer(100), true);
+  });
+
   it('refuses a capacity that is none', () => {
     for (const capacity of [0, -1, 1.5, Infinity]) {
       assert.throws(() => new BoundedQueue(capacity), { code: 'ASSERTION' });
