@@ -249,7 +249,8 @@ async function start(): Promise<void> {
               if (isL1Watched) await l1Queue?.check(transactions, signal);
             },
       async recoverSenders(raws) {
-        recovery ??= createRecovery();
+        // What waits is bounded by what is read ahead: a block is never refused for its number of transactions.
+        recovery ??= createRecovery({ maxQueuedTransactions: Number.MAX_SAFE_INTEGER });
         const client = recovery;
         return (await Promise.all(raws.map((raw) => client.recover(raw)))).map(({ sender }) => sender);
       },
