@@ -123,9 +123,7 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
         .remote<ProjectionsControl>('control')
         .stop()
         .catch((error: unknown) => notClosed('the projections', error));
-    await chain
-      .stop(DRAIN_LIMIT_MS)
-      .catch((error: unknown) => notClosed('the chain', error));
+    await chain.stop(DRAIN_LIMIT_MS).catch((error: unknown) => notClosed('the chain', error));
     await threads.end();
   });
 
