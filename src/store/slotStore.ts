@@ -5,11 +5,18 @@ import { copyWord, LIMBS, readAddress, readBytes } from '../vm/words.ts';
 import type { Words } from '../vm/words.ts';
 
 const INITIAL_CAPACITY = 64;
+/** What grows beyond the first gets the second at once: to move many thousands takes long, and untouched memory is free. */
+const SMALL_CAPACITY = 4_096;
+const LARGE_CAPACITY = 262_144;
+
+function capacityAfter(capacity: number): number {
+  return capacity === SMALL_CAPACITY ? LARGE_CAPACITY : 2 * capacity;
+}
 
 export class SlotStore {
-  readonly #accounts = new WordIndex(INITIAL_CAPACITY);
+  readonly #accounts = new WordIndex(INITIAL_CAPACITY, capacityAfter);
   /** Tag: index of the account. */
-  readonly #slots = new WordIndex(INITIAL_CAPACITY);
+  readonly #slots = new WordIndex(INITIAL_CAPACITY, capacityAfter);
   #values: Words = new Uint32Array(INITIAL_CAPACITY * LIMBS);
   #isPresent = new Uint8Array(INITIAL_CAPACITY);
   // Filled anew by every call.
@@ -70,10 +77,11 @@ export class SlotStore {
   }
 
   #grow(): void {
-    const values = new Uint32Array(this.#values.length * 2);
+    const capacity = capacityAfter(this.#isPresent.length);
+    const values = new Uint32Array(LIMBS * capacity);
     values.set(this.#values);
     this.#values = values;
-    const isPresent = new Uint8Array(this.#isPresent.length * 2);
+    const isPresent = new Uint8Array(capacity);
     isPresent.set(this.#isPresent);
     this.#isPresent = isPresent;
   }

@@ -78,7 +78,8 @@ export interface StateCacheLimits {
   readonly preimageBytes: number;
 }
 
-const LIMITS: StateCacheLimits = { entries: 300_000, preimageBytes: 128 * 1024 * 1024 };
+/** So many entries and a block fit a slot store without growing once more. */
+const LIMITS: StateCacheLimits = { entries: 250_000, preimageBytes: 128 * 1024 * 1024 };
 
 /** Two generations: when the young one is full it becomes the old one and the old one is dropped; a hit moves up. */
 export class StateCache {

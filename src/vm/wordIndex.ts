@@ -9,6 +9,8 @@ import type { Words } from './words.ts';
 
 const secrets = new Uint32Array(new Uint8Array(randomBytes((2 * LIMBS + 2) * 4)).buffer);
 
+const twice = (capacity: number): number => 2 * capacity;
+
 export class WordIndex {
   /** Keys in the order of their index, eight limbs each. */
   keys: Words;
@@ -19,8 +21,11 @@ export class WordIndex {
   // Index + 1, 0 for free; linear probing.
   #buckets: Int32Array;
   #shift: number;
+  readonly #capacityAfter: (capacity: number) => number;
 
-  constructor(capacity = 64) {
+  /** `capacityAfter`: what it grows to when it is full; a power of two. */
+  constructor(capacity = 64, capacityAfter = twice) {
+    this.#capacityAfter = capacityAfter;
     let bits = 4;
     while (1 << bits < 2 * capacity) bits += 1;
     this.#shift = 32 - bits;
@@ -76,14 +81,15 @@ export class WordIndex {
   }
 
   #grow(): void {
-    const keys = new Uint32Array(this.keys.length * 2);
+    const capacity = this.#capacityAfter(this.tags.length);
+    const keys = new Uint32Array(LIMBS * capacity);
     keys.set(this.keys);
     this.keys = keys;
-    const tags = new Int32Array(this.tags.length * 2);
+    const tags = new Int32Array(capacity);
     tags.set(this.tags);
     this.tags = tags;
-    this.#buckets = new Int32Array(this.#buckets.length * 2);
-    this.#shift -= 1;
+    this.#buckets = new Int32Array(2 * capacity);
+    this.#shift = Math.clz32(2 * capacity) + 1;
     for (let entry = 0; entry < this.size; entry += 1) this.#place(entry);
   }
 }

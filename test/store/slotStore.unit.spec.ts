@@ -56,4 +56,13 @@ describe('store/slotStore', () => {
       );
     }
   });
+
+  it('keeps everything while it grows', () => {
+    const store = new SlotStore();
+    const address = (i: number): Uint8Array => anAddress(1 + (i % 5_000));
+    for (let i = 0; i < 10_000; i++) store.writeBytes(address(i), aWord(i), aWord(i + 1));
+    assert.equal(store.size, 10_000);
+    for (let i = 0; i < 10_000; i++) assert.deepEqual(read(store, address(i), aWord(i)), aWord(i + 1));
+    assert.equal(read(store, address(0), aWord(10_000)), undefined);
+  });
 });
