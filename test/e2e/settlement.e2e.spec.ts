@@ -44,8 +44,8 @@ async function whenAllSealed(node: NodeProcess): Promise<Batches> {
     const batches = await batchesOf(node);
     const head = Number(await rpc<Hex>(node.rpcUrl, 'eth_blockNumber'));
     if (batches.sealed === 0 || batches.checked !== batches.sealed) return undefined;
-    const seal = (await sealsOf(node)).at(-1);
-    return seal?.lastBlock === BigInt(head) ? batches : undefined;
+    const seals = await sealsOf(node);
+    return seals.length === batches.sealed && seals.at(-1)?.lastBlock === BigInt(head) ? batches : undefined;
   });
 }
 
