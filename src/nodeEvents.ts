@@ -102,15 +102,21 @@ function listenToProjections(
   }: Omit<Parameters<typeof listenToThreads>[0], 'threads'> & { acceptedTimes: AcceptedTimes },
 ): void {
   port.on<ProjectionsEvents['applied']>('applied', (run) => {
-    view.projection(run.projection, { height: run.height });
+    view.projection(run.projection, {
+      height: run.height,
+      ...(run.blocks > 0 && { blockTimestamp: run.blockTimestamp }),
+    });
     if (run.projection === ANALYTICS)
       recordAnalytics(metrics, run.height, acceptedTimes.take(run.height, performance.now()));
-    recordApplied(metrics, run, view.logHead, Date.now() / 1000);
+    recordApplied(metrics, run);
   });
   port.on<ProjectionsEvents['state']>('state', (state) => {
     view.projection(state.projection, { height: state.height, state: state.state });
     recordProjectionState(metrics, state);
   });
+  port.on<ProjectionsEvents['duplicates']>('duplicates', ({ projection, count }) =>
+    metrics.projection.duplicates.inc({ projection }, count),
+  );
   port.on<ProjectionsEvents['progress']>('progress', ({ projection, done, total }) => {
     metrics.projection.rebuildProgress.set({ projection }, total === 0 ? 1 : done / total);
   });

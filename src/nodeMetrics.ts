@@ -8,6 +8,7 @@ import type { RpcMetrics } from './rpc/dispatcher.ts';
 import type { SealedOpenBatch } from './producers/batcher.ts';
 import type { AcceptedBlock, ChainStatus, SettlementStatus } from './workers/chain.ts';
 import type { InsertedRows } from './projections/analyticsStore.ts';
+import type { ProjectionPlace } from './nodeView.ts';
 import type { ProjectionsEvents } from './workers/projectionHost.ts';
 
 export function recordAccepted(metrics: Metrics, block: AcceptedBlock): void {
@@ -38,7 +39,10 @@ function sealReasonLabel(reason: string | undefined): string {
 }
 
 export function recordStatus(metrics: Metrics, status: ChainStatus, nowSeconds: number): void {
-  const { log, leader, mempool, sequencer } = metrics;
+  const { execution, log, leader, mempool, sequencer } = metrics;
+  execution.blockNumber.set({ stage: 'execute' }, Math.max(0, status.height));
+  execution.nextL1PriorityId.set(Number(status.nextL1PriorityId));
+  log.headHeight.set(Math.max(0, status.height));
   log.position.set(Math.max(0, status.logPosition));
   log.epoch.set(Number(status.epoch));
   log.unacceptedBlocks.set(status.unacceptedBlocks);
@@ -108,6 +112,7 @@ export function recordBatchSent({ batcher }: Metrics, sealed: SealedOpenBatch): 
 export function recordL1({ l1 }: Metrics, status: L1QueueStatus | undefined): void {
   if (status === undefined) return;
   l1.priorityQueueLag.set(status.waiting);
+  l1.priorityOldestAgeSeconds.set(status.oldestAgeMs / 1000);
   l1.priorityUnchecked.set(status.awaitedId === undefined ? 0 : Number(status.awaitedId - status.nextId) + 1);
   for (const code of L1_ALARMS) l1.alarm.set({ code }, status.alarm?.code === code ? 1 : 0);
 }
@@ -124,18 +129,30 @@ export function l1Metrics({ l1 }: Metrics): L1WatcherMetrics {
   };
 }
 
-export function recordApplied(
-  metrics: Metrics,
-  run: ProjectionsEvents['applied'],
-  logHead: number,
+/** Sampled, not told by the projection: one that stands still falls behind without a word. */
+export function recordPlaces(
+  { projection, rpc }: Metrics,
+  view: { readonly projections: readonly ProjectionPlace[]; readonly logHead: number; latest(): number },
   nowSeconds: number,
 ): void {
+  const { projections } = view;
+  for (const { name, height, blockTimestamp } of projections) {
+    const label = { projection: name };
+    const lagBlocks = Math.max(0, view.logHead - height);
+    projection.height.set(label, Math.max(0, height));
+    projection.lagBlocks.set(label, lagBlocks);
+    if (lagBlocks === 0) projection.lagSeconds.set(label, 0);
+    else if (blockTimestamp !== undefined)
+      projection.lagSeconds.set(label, Math.max(0, nowSeconds - Number(blockTimestamp)));
+  }
+  const heights = projections.filter(({ isOptional }) => !isOptional).map(({ height }) => Math.max(0, height));
+  rpc.heightSkewBlocks.set(Math.max(...heights) - Math.min(...heights));
+  rpc.servedHeight.set(view.latest());
+}
+
+export function recordApplied(metrics: Metrics, run: ProjectionsEvents['applied']): void {
   const { projection } = metrics;
   const label = { projection: run.projection };
-  const lagBlocks = Math.max(0, logHead - run.height);
-  projection.height.set(label, run.height);
-  projection.lagBlocks.set(label, lagBlocks);
-  projection.lagSeconds.set(label, lagBlocks === 0 ? 0 : Math.max(0, nowSeconds - Number(run.blockTimestamp)));
   projection.blocksApplied.inc(label, run.blocks);
   projection.transactionsApplied.inc(label, run.transactions);
   projection.applySeconds.observe({ ...label, stage: 'read' }, run.readSeconds);

@@ -58,7 +58,11 @@ function histogram<const L extends string = never>(
 export const METRICS = {
   process: {
     startedAt: gauge('process_started_at', 'Start of the process, unix seconds', ['version', 'role']),
-    startupSeconds: gauge('startup_time', 'Seconds until the stage was reached', ['stage']),
+    startupSeconds: gauge(
+      'startup_time',
+      'Seconds from the start of the process until it serves, and until it has caught up (total)',
+      ['stage'],
+    ),
     chainId: gauge('chain_id', 'L2 chain id'),
     feeCollector: gauge('fee_collector_address', 'Always 1; the address is the label', ['fee_collector_address']),
     timeInState: counter('component_time_spent_in_state', 'Seconds a component spent in a state', [
@@ -110,7 +114,6 @@ export const METRICS = {
     claims: counter('log_claims_total', 'Own claims to lead by what became of them', ['result']),
     unacceptedBlocks: gauge('log_unaccepted_blocks', 'Blocks built and not read back yet'),
     entrySizeBytes: histogram('log_entry_size_bytes', 'Size of accepted entries', SIZES_BYTES, ['kind']),
-    stopped: gauge('log_stopped', '1: the node stopped reading for this reason', ['reason']),
   },
   projection: {
     height: gauge('projection_height', 'Last block applied', ['projection']),
@@ -187,7 +190,7 @@ export const METRICS = {
   },
   l1: {
     priorityQueueLag: gauge('l1_priority_queue_lag', 'Priority transactions on L1 not in a block yet'),
-    priorityOldestAgeSeconds: gauge('l1_priority_oldest_age_seconds', 'Age of the oldest of them'),
+    priorityOldestAgeSeconds: gauge('l1_priority_oldest_age_seconds', 'Since this node read the oldest of them'),
     priorityUnchecked: gauge('l1_priority_unchecked', 'Priority transactions not compared with L1 yet'),
     headBlock: gauge('l1_head_block', 'Newest block of L1'),
     scannedBlock: gauge('most_recently_scanned_l1_block', 'L1 block up to which events were read', ['event']),
@@ -220,7 +223,10 @@ export const METRICS = {
   },
   rpc: {
     servedHeight: gauge('rpc_served_height', 'latest: the lowest height over the projections that RPC reads'),
-    heightSkewBlocks: gauge('rpc_height_skew_blocks', 'Highest minus lowest projection of this node'),
+    heightSkewBlocks: gauge(
+      'rpc_height_skew_blocks',
+      'Highest minus lowest projection of this node, optional ones left out',
+    ),
     responseSeconds: histogram('response_time_seconds', 'One call; batch: a whole batch', RPC_SECONDS, ['method']),
     requestSizeBytes: histogram('request_size_bytes', 'Parameters of a call', SIZES_BYTES, ['method']),
     responseSizeBytes: histogram('response_size_bytes', 'Answer to a call', SIZES_BYTES, ['method']),
