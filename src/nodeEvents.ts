@@ -14,6 +14,8 @@ import {
   recordApplied,
   recordBatchSent,
   recordInserted,
+  recordReadable,
+  submittedToAccepted,
   recordProjectionState,
 } from './nodeMetrics.ts';
 import { analytics } from './projections/index.ts';
@@ -39,9 +41,12 @@ export function listenToThreads({
 }): void {
   const { chain, projectionPorts, rpc } = threads;
   const acceptedTimes = new AcceptedTimes();
+  const readableTimes = new AcceptedTimes();
+  view.onLatest(() => recordReadable(metrics, readableTimes.take(view.latest(), performance.now())));
   chain.on<AcceptedBlock>('accepted', (block) => {
     view.accepted(block);
     acceptedTimes.accepted(block.height, performance.now());
+    readableTimes.accepted(block.height, performance.now(), submittedToAccepted(block));
     recordAccepted(metrics, block);
   });
   chain.on<Bytes>('genesis', (bytes) => {

@@ -1,18 +1,19 @@
 /** What the threads report, as metrics (spec: observability A.3, C.1 to C.5). */
-import type { Metrics } from './common/metrics.ts';
+import { type Metrics, setTotals } from './common/metrics.ts';
 import type { ReplayServerOptions } from './consumers/replayServer.ts';
 import type { L1QueueStatus } from './producers/l1Queue.ts';
 import type { L1WatcherMetrics } from './producers/l1Watcher.ts';
 import type { ReplayClientStatus } from './producers/replayClient.ts';
 import type { RpcMetrics } from './rpc/dispatcher.ts';
 import type { SealedOpenBatch } from './producers/batcher.ts';
+import type { TimeInState } from './producers/sequencer.ts';
 import type { AcceptedBlock, ChainStatus, SettlementStatus } from './workers/chain.ts';
 import type { InsertedRows } from './projections/analyticsStore.ts';
 import type { ProjectionPlace } from './nodeView.ts';
 import type { ProjectionsEvents } from './workers/projectionHost.ts';
 
 export function recordAccepted(metrics: Metrics, block: AcceptedBlock): void {
-  const { execution, log } = metrics;
+  const { execution, freshness, log } = metrics;
   execution.blockNumber.set({ stage: 'execute' }, block.height);
   execution.transactionsPerBlock.observe(block.transactions);
   execution.gasPerBlock.observe(Number(block.gasUsed));
@@ -29,6 +30,18 @@ export function recordAccepted(metrics: Metrics, block: AcceptedBlock): void {
   for (const bytes of block.pubdataUsedEach) execution.transactionPubdataUsed.observe(bytes);
   execution.sealReason.inc({ seal_reason: sealReasonLabel(block.sealReason) });
   log.headHeight.set(block.height);
+  if (block.times === undefined) return;
+  freshness.blockToAcceptedSeconds.observe(block.times.sealedToAccepted);
+  for (const seconds of block.times.submittedToSealed) freshness.submitToBlockSeconds.observe(seconds);
+  for (const { total, waiting } of block.times.execution) {
+    execution.transactionSeconds.observe({ measure: 'total' }, total);
+    execution.transactionSeconds.observe({ measure: 'waiting' }, waiting);
+  }
+}
+
+/** Seconds, of some of its transactions; none when this process did not build it. */
+export function submittedToAccepted({ times }: AcceptedBlock): readonly number[] {
+  return times?.submittedToSealed.map((seconds) => seconds + times.sealedToAccepted) ?? [];
 }
 
 /** `NativeCycles` -> `native_cycles`; a block of another process counts as replayed. */
@@ -52,8 +65,32 @@ export function recordStatus(metrics: Metrics, status: ChainStatus, nowSeconds: 
   mempool.transactions.set({ subpool: 'basefee' }, 0);
   mempool.sizeBytes.set({ subpool: 'pending' }, status.mempool.pendingSizeBytes);
   mempool.sizeBytes.set({ subpool: 'queued' }, status.mempool.queuedSizeBytes);
+  const { added, removed, rejected } = status.poolCounters;
+  setTotals(
+    mempool.added,
+    Object.entries(added).map(([result, count]) => [{ result }, count]),
+  );
+  setTotals(
+    mempool.removed,
+    Object.entries(removed).map(([reason, count]) => [{ reason }, count]),
+  );
+  setTotals(
+    mempool.rejected,
+    Object.entries(rejected).map(([code, count]) => [{ kind: code.replace('POOL_', '').toLowerCase() }, count]),
+  );
+  recordTimeInStates(metrics, status.timeInStates ?? []);
   sequencer.lastBlockAgeSeconds.set(
     status.lastTimestamp === 0n ? 0 : Math.max(0, nowSeconds - Number(status.lastTimestamp)),
+  );
+}
+
+function recordTimeInStates({ process }: Metrics, states: readonly TimeInState[]): void {
+  setTotals(
+    process.timeInState,
+    states.map(({ generic, specific, seconds }) => [
+      { component: 'sequencer', generic_state: generic, specific_state: specific },
+      seconds,
+    ]),
   );
 }
 
@@ -167,32 +204,51 @@ export function recordInserted({ clickhouse }: Metrics, { table, rows, seconds }
 
 const TIMES_KEPT = 10_000;
 
+export interface Waited {
+  /** Since the block was accepted. */
+  readonly seconds: number;
+  /** What had been waited by then, for each of some of its transactions. */
+  readonly before: readonly number[];
+}
+
 /** When the newest blocks were accepted, to tell how long another stage takes to have them. */
 export class AcceptedTimes {
-  /** Height -> milliseconds, ascending. */
-  readonly #times = new Map<number, number>();
+  /** By height, ascending. */
+  readonly #times = new Map<number, { readonly ms: number; readonly before: readonly number[] }>();
+  /** The other stage is here already: what it has of this block came before the word that the block was accepted. */
+  #taken = -1;
 
-  accepted(height: number, nowMs: number): void {
-    this.#times.set(height, nowMs);
+  accepted(height: number, nowMs: number, before: readonly number[] = []): void {
+    if (height <= this.#taken) return;
+    this.#times.set(height, { ms: nowMs, before });
     const [oldest] = this.#times.keys();
     if (this.#times.size > TIMES_KEPT && oldest !== undefined) this.#times.delete(oldest);
   }
 
-  /** Seconds since each block up to `height` was accepted; each is told once. */
-  take(height: number, nowMs: number): number[] {
-    const seconds: number[] = [];
-    for (const [block, acceptedMs] of this.#times) {
+  /** Of each block up to `height`; each is told once. */
+  take(height: number, nowMs: number): Waited[] {
+    this.#taken = Math.max(this.#taken, height);
+    const waited: Waited[] = [];
+    for (const [block, { ms, before }] of this.#times) {
       if (block > height) break;
-      seconds.push(Math.max(0, nowMs - acceptedMs) / 1000);
+      waited.push({ seconds: Math.max(0, nowMs - ms) / 1000, before });
       this.#times.delete(block);
     }
-    return seconds;
+    return waited;
   }
 }
 
-export function recordAnalytics({ clickhouse, freshness }: Metrics, height: number, seconds: readonly number[]): void {
+export function recordAnalytics({ clickhouse, freshness }: Metrics, height: number, blocks: readonly Waited[]): void {
   clickhouse.lastBlock.set(height);
-  for (const each of seconds) freshness.acceptedToAnalyticsSeconds.observe(each);
+  for (const { seconds } of blocks) freshness.acceptedToAnalyticsSeconds.observe(seconds);
+}
+
+/** Blocks that became readable as `latest`, and their receipts with them. */
+export function recordReadable({ freshness }: Metrics, blocks: readonly Waited[]): void {
+  for (const { seconds, before } of blocks) {
+    freshness.acceptedToRpcSeconds.observe(seconds);
+    for (const each of before) freshness.submitToReceiptSeconds.observe(each + seconds);
+  }
 }
 
 const PROJECTION_STATES = ['catching_up', 'live', 'paused', 'failed', 'rebuilding'] as const;

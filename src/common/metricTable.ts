@@ -74,9 +74,12 @@ export const METRICS = {
   execution: {
     blockNumber: gauge('execution_block_number', 'Last processed block', ['stage']),
     sealReason: counter('execution_seal_reason', 'Blocks by what sealed them', ['seal_reason']),
-    transactionSeconds: histogram('execution_tx_execution_seconds', 'Execution of one transaction', FAST_SECONDS, [
-      'measure',
-    ]),
+    transactionSeconds: histogram(
+      'execution_tx_execution_seconds',
+      'Execution of some transactions of a block that this process built; waiting: the part that waits for the store',
+      FAST_SECONDS,
+      ['measure'],
+    ),
     transactionsPerBlock: histogram('execution_transactions_per_block', 'Transactions of a block', COUNTS),
     transactionGasUsed: histogram('execution_transaction_gas_used', 'Gas used by a transaction', GAS),
     transactionNativeUsed: histogram('execution_transaction_native_used', 'Native used by a transaction', NATIVE),
@@ -150,7 +153,7 @@ export const METRICS = {
   freshness: {
     submitToBlockSeconds: histogram(
       'tx_submit_to_block_seconds',
-      'From the hash returned to the sealed block',
+      'From the pool taking a transaction in to the sealed block, of some transactions of each block built here',
       FRESHNESS_SECONDS,
     ),
     blockToAcceptedSeconds: histogram(
@@ -170,7 +173,7 @@ export const METRICS = {
     ),
     submitToReceiptSeconds: histogram(
       'tx_to_receipt_seconds',
-      'From the hash returned to the readable receipt',
+      'From the pool taking a transaction in to the readable receipt, of some transactions of each block built here',
       FRESHNESS_SECONDS,
     ),
   },
