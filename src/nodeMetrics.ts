@@ -261,14 +261,22 @@ export function recordProjectionState(metrics: Metrics, { projection, state }: P
 export function rpcMetrics(metrics: Metrics): RpcMetrics {
   const { rpc } = metrics;
   return {
-    call({ method, code, seconds, responseBytes }) {
+    call({ method, code, seconds, requestBytes, responseBytes }) {
       rpc.responseSeconds.observe({ method }, seconds);
+      rpc.requestSizeBytes.observe({ method }, requestBytes);
       rpc.responseSizeBytes.observe({ method }, responseBytes);
       rpc.requests.inc({ method, code: String(code) });
     },
-    batch({ entries, seconds }) {
+    batch({ entries, methods, seconds }) {
+      for (const [method, calls] of methods) rpc.requestsInBatch.observe({ method }, calls);
       rpc.batchSize.observe(entries);
       rpc.responseSeconds.observe({ method: 'batch' }, seconds);
+    },
+    logsScanned({ blocks, candidates, matching }) {
+      rpc.logsScannedBlocks.observe({ method: 'total' }, blocks);
+      rpc.logsScannedBlocks.observe({ method: 'true_positive' }, matching);
+      rpc.logsScannedBlocks.observe({ method: 'false_positive' }, candidates - matching);
+      rpc.logsScannedBlocks.observe({ method: 'negative' }, blocks - candidates);
     },
     inFlight: (calls) => rpc.inFlight.set(calls),
     rejected: (reason) => rpc.rejected.inc({ reason }),

@@ -231,7 +231,7 @@ export const METRICS = {
       'Highest minus lowest projection of this node, optional ones left out',
     ),
     responseSeconds: histogram('response_time_seconds', 'One call; batch: a whole batch', RPC_SECONDS, ['method']),
-    requestSizeBytes: histogram('request_size_bytes', 'Parameters of a call', SIZES_BYTES, ['method']),
+    requestSizeBytes: histogram('request_size_bytes', 'A call as it was written', SIZES_BYTES, ['method']),
     responseSizeBytes: histogram('response_size_bytes', 'Answer to a call', SIZES_BYTES, ['method']),
     requestsInBatch: histogram('requests_in_batch_count', 'Calls of a method inside a batch', COUNTS, ['method']),
     logsScannedBlocks: histogram('get_logs_scanned_blocks', 'Blocks of a log query by what the bloom said', DECADES, [
