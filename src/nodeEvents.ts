@@ -85,6 +85,14 @@ export function listenToThreads({
     metrics.log.appends.inc({ result });
     if (seconds !== undefined) metrics.log.appendSeconds.observe(seconds);
   });
+  chain.on<number>('kafkaFetched', (seconds) => metrics.kafka.fetchLatencySeconds.observe(seconds));
+  chain.on<{ records: number; bytes: number }>('kafkaDelivered', ({ records, bytes }) => {
+    metrics.kafka.records.inc(records);
+    metrics.kafka.bytes.inc(bytes);
+  });
+  chain.on<ReadonlyMap<string, boolean>>('kafkaBrokers', (brokers) => {
+    for (const [broker, isUp] of brokers) metrics.kafka.brokerUp.set({ broker }, isUp ? 1 : 0);
+  });
   rpc.on<Parameters<NonNullable<SimulatorOptions['onSimulated']>>[0]>('simulated', ({ kind, seconds, runs }) => {
     metrics.rpc.evmSeconds.observe({ kind }, seconds);
     if (kind === 'estimate') metrics.rpc.estimateIterations.observe(runs);

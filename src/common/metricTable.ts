@@ -137,10 +137,16 @@ export const METRICS = {
     lastBlock: gauge('clickhouse_last_block', 'Last block that is there with all its rows'),
   },
   kafka: {
-    fetchLatencySeconds: histogram('kafka_fetch_latency_seconds', 'One fetch', APPEND_SECONDS),
+    fetchLatencySeconds: histogram(
+      'kafka_fetch_latency_seconds',
+      'One fetch; a broker without news answers after a quarter of a second',
+      APPEND_SECONDS,
+    ),
     records: counter('kafka_records_total', 'Records fetched'),
     bytes: counter('kafka_bytes_total', 'Bytes fetched'),
-    brokerUp: gauge('kafka_broker_up', '1: the broker answers', ['broker']),
+    brokerUp: gauge('kafka_broker_up', '1: the cluster has the broker, as far as it answers; asked every ten seconds', [
+      'broker',
+    ]),
   },
   replay: {
     clients: gauge('replay_server_clients', 'Nodes that are served over TCP'),
