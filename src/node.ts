@@ -2,7 +2,7 @@
  * Composition root: the only file that constructs a node. Main and external node differ by what the configuration says
  * to the chain worker and by where transactions go.
  */
-import type { Bytes } from './common/bytes.ts';
+import { type Bytes, toHex } from './common/bytes.ts';
 import { systemRandom } from './common/clock.ts';
 import type { Config } from './common/config.ts';
 import { NodeError, errorText } from './common/errors.ts';
@@ -14,6 +14,7 @@ import { ReplayServer } from './consumers/replayServer.ts';
 import {
   l1Metrics,
   recordL1,
+  recordPlaces,
   recordReplayClient,
   recordSettlement,
   recordStatus,
@@ -77,6 +78,8 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
     Math.floor(Date.now() / 1000),
   );
   metrics.process.chainId.set(Number(chainId));
+  if (config.nodeRole === 'main')
+    metrics.process.feeCollector.set({ fee_collector_address: toHex(config.sequencerFeeCollectorAddress) }, 1);
   const view = new NodeView(config, chainId, nodeVersion);
 
   const metricsServer = await startMetricsServer({
@@ -147,7 +150,7 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
         recordStatus(metrics, status, Date.now() / 1000);
         recordSettlement(metrics, status.settlement, view.logHead);
         recordL1(metrics, l1Queue);
-        metrics.rpc.servedHeight.set(view.latest());
+        recordPlaces(metrics, view, Date.now() / 1000);
       },
       () => undefined, // the thread is gone: its end is reported elsewhere
     );
@@ -211,6 +214,9 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
     shutdown.onClose('rpc', () => server.close({ timeoutMs: RPC_CLOSE_LIMIT_MS }));
     rpcPort = server.port;
   }
+  const reached = (stage: string): void => metrics.process.startupSeconds.set({ stage }, performance.now() / 1000);
+  reached('serving');
+  void view.whenCaughtUp.then(() => reached('total'));
   startStatusLine({ sample: () => view.statusLineSample(), logger, signal: shutdown.signal });
   return {
     chainId,

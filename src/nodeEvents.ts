@@ -14,6 +14,8 @@ import {
   recordApplied,
   recordBatchSent,
   recordInserted,
+  recordReadable,
+  submittedToAccepted,
   recordProjectionState,
 } from './nodeMetrics.ts';
 import { analytics } from './projections/index.ts';
@@ -39,9 +41,12 @@ export function listenToThreads({
 }): void {
   const { chain, projectionPorts, rpc } = threads;
   const acceptedTimes = new AcceptedTimes();
+  const readableTimes = new AcceptedTimes();
+  view.onLatest(() => recordReadable(metrics, readableTimes.take(view.latest(), performance.now())));
   chain.on<AcceptedBlock>('accepted', (block) => {
     view.accepted(block);
     acceptedTimes.accepted(block.height, performance.now());
+    readableTimes.accepted(block.height, performance.now(), submittedToAccepted(block));
     recordAccepted(metrics, block);
   });
   chain.on<Bytes>('genesis', (bytes) => {
@@ -80,6 +85,14 @@ export function listenToThreads({
     metrics.log.appends.inc({ result });
     if (seconds !== undefined) metrics.log.appendSeconds.observe(seconds);
   });
+  chain.on<number>('kafkaFetched', (seconds) => metrics.kafka.fetchLatencySeconds.observe(seconds));
+  chain.on<{ records: number; bytes: number }>('kafkaDelivered', ({ records, bytes }) => {
+    metrics.kafka.records.inc(records);
+    metrics.kafka.bytes.inc(bytes);
+  });
+  chain.on<ReadonlyMap<string, boolean>>('kafkaBrokers', (brokers) => {
+    for (const [broker, isUp] of brokers) metrics.kafka.brokerUp.set({ broker }, isUp ? 1 : 0);
+  });
   rpc.on<Parameters<NonNullable<SimulatorOptions['onSimulated']>>[0]>('simulated', ({ kind, seconds, runs }) => {
     metrics.rpc.evmSeconds.observe({ kind }, seconds);
     if (kind === 'estimate') metrics.rpc.estimateIterations.observe(runs);
@@ -102,15 +115,21 @@ function listenToProjections(
   }: Omit<Parameters<typeof listenToThreads>[0], 'threads'> & { acceptedTimes: AcceptedTimes },
 ): void {
   port.on<ProjectionsEvents['applied']>('applied', (run) => {
-    view.projection(run.projection, { height: run.height });
+    view.projection(run.projection, {
+      height: run.height,
+      ...(run.blocks > 0 && { blockTimestamp: run.blockTimestamp }),
+    });
     if (run.projection === ANALYTICS)
       recordAnalytics(metrics, run.height, acceptedTimes.take(run.height, performance.now()));
-    recordApplied(metrics, run, view.logHead, Date.now() / 1000);
+    recordApplied(metrics, run);
   });
   port.on<ProjectionsEvents['state']>('state', (state) => {
     view.projection(state.projection, { height: state.height, state: state.state });
     recordProjectionState(metrics, state);
   });
+  port.on<ProjectionsEvents['duplicates']>('duplicates', ({ projection, count }) =>
+    metrics.projection.duplicates.inc({ projection }, count),
+  );
   port.on<ProjectionsEvents['progress']>('progress', ({ projection, done, total }) => {
     metrics.projection.rebuildProgress.set({ projection }, total === 0 ? 1 : done / total);
   });

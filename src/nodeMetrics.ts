@@ -1,17 +1,19 @@
 /** What the threads report, as metrics (spec: observability A.3, C.1 to C.5). */
-import type { Metrics } from './common/metrics.ts';
+import { type Metrics, setTotals } from './common/metrics.ts';
 import type { ReplayServerOptions } from './consumers/replayServer.ts';
 import type { L1QueueStatus } from './producers/l1Queue.ts';
 import type { L1WatcherMetrics } from './producers/l1Watcher.ts';
 import type { ReplayClientStatus } from './producers/replayClient.ts';
 import type { RpcMetrics } from './rpc/dispatcher.ts';
 import type { SealedOpenBatch } from './producers/batcher.ts';
+import type { TimeInState } from './producers/sequencer.ts';
 import type { AcceptedBlock, ChainStatus, SettlementStatus } from './workers/chain.ts';
 import type { InsertedRows } from './projections/analyticsStore.ts';
+import type { ProjectionPlace } from './nodeView.ts';
 import type { ProjectionsEvents } from './workers/projectionHost.ts';
 
 export function recordAccepted(metrics: Metrics, block: AcceptedBlock): void {
-  const { execution, log } = metrics;
+  const { execution, freshness, log } = metrics;
   execution.blockNumber.set({ stage: 'execute' }, block.height);
   execution.transactionsPerBlock.observe(block.transactions);
   execution.gasPerBlock.observe(Number(block.gasUsed));
@@ -28,6 +30,18 @@ export function recordAccepted(metrics: Metrics, block: AcceptedBlock): void {
   for (const bytes of block.pubdataUsedEach) execution.transactionPubdataUsed.observe(bytes);
   execution.sealReason.inc({ seal_reason: sealReasonLabel(block.sealReason) });
   log.headHeight.set(block.height);
+  if (block.times === undefined) return;
+  freshness.blockToAcceptedSeconds.observe(block.times.sealedToAccepted);
+  for (const seconds of block.times.submittedToSealed) freshness.submitToBlockSeconds.observe(seconds);
+  for (const { total, waiting } of block.times.execution) {
+    execution.transactionSeconds.observe({ measure: 'total' }, total);
+    execution.transactionSeconds.observe({ measure: 'waiting' }, waiting);
+  }
+}
+
+/** Seconds, of some of its transactions; none when this process did not build it. */
+export function submittedToAccepted({ times }: AcceptedBlock): readonly number[] {
+  return times?.submittedToSealed.map((seconds) => seconds + times.sealedToAccepted) ?? [];
 }
 
 /** `NativeCycles` -> `native_cycles`; a block of another process counts as replayed. */
@@ -38,7 +52,10 @@ function sealReasonLabel(reason: string | undefined): string {
 }
 
 export function recordStatus(metrics: Metrics, status: ChainStatus, nowSeconds: number): void {
-  const { log, leader, mempool, sequencer } = metrics;
+  const { execution, log, leader, mempool, sequencer } = metrics;
+  execution.blockNumber.set({ stage: 'execute' }, Math.max(0, status.height));
+  execution.nextL1PriorityId.set(Number(status.nextL1PriorityId));
+  log.headHeight.set(Math.max(0, status.height));
   log.position.set(Math.max(0, status.logPosition));
   log.epoch.set(Number(status.epoch));
   log.unacceptedBlocks.set(status.unacceptedBlocks);
@@ -48,8 +65,32 @@ export function recordStatus(metrics: Metrics, status: ChainStatus, nowSeconds: 
   mempool.transactions.set({ subpool: 'basefee' }, 0);
   mempool.sizeBytes.set({ subpool: 'pending' }, status.mempool.pendingSizeBytes);
   mempool.sizeBytes.set({ subpool: 'queued' }, status.mempool.queuedSizeBytes);
+  const { added, removed, rejected } = status.poolCounters;
+  setTotals(
+    mempool.added,
+    Object.entries(added).map(([result, count]) => [{ result }, count]),
+  );
+  setTotals(
+    mempool.removed,
+    Object.entries(removed).map(([reason, count]) => [{ reason }, count]),
+  );
+  setTotals(
+    mempool.rejected,
+    Object.entries(rejected).map(([code, count]) => [{ kind: code.replace('POOL_', '').toLowerCase() }, count]),
+  );
+  recordTimeInStates(metrics, status.timeInStates ?? []);
   sequencer.lastBlockAgeSeconds.set(
     status.lastTimestamp === 0n ? 0 : Math.max(0, nowSeconds - Number(status.lastTimestamp)),
+  );
+}
+
+function recordTimeInStates({ process }: Metrics, states: readonly TimeInState[]): void {
+  setTotals(
+    process.timeInState,
+    states.map(({ generic, specific, seconds }) => [
+      { component: 'sequencer', generic_state: generic, specific_state: specific },
+      seconds,
+    ]),
   );
 }
 
@@ -108,6 +149,7 @@ export function recordBatchSent({ batcher }: Metrics, sealed: SealedOpenBatch): 
 export function recordL1({ l1 }: Metrics, status: L1QueueStatus | undefined): void {
   if (status === undefined) return;
   l1.priorityQueueLag.set(status.waiting);
+  l1.priorityOldestAgeSeconds.set(status.oldestAgeMs / 1000);
   l1.priorityUnchecked.set(status.awaitedId === undefined ? 0 : Number(status.awaitedId - status.nextId) + 1);
   for (const code of L1_ALARMS) l1.alarm.set({ code }, status.alarm?.code === code ? 1 : 0);
 }
@@ -124,18 +166,30 @@ export function l1Metrics({ l1 }: Metrics): L1WatcherMetrics {
   };
 }
 
-export function recordApplied(
-  metrics: Metrics,
-  run: ProjectionsEvents['applied'],
-  logHead: number,
+/** Sampled, not told by the projection: one that stands still falls behind without a word. */
+export function recordPlaces(
+  { projection, rpc }: Metrics,
+  view: { readonly projections: readonly ProjectionPlace[]; readonly logHead: number; latest(): number },
   nowSeconds: number,
 ): void {
+  const { projections } = view;
+  for (const { name, height, blockTimestamp } of projections) {
+    const label = { projection: name };
+    const lagBlocks = Math.max(0, view.logHead - height);
+    projection.height.set(label, Math.max(0, height));
+    projection.lagBlocks.set(label, lagBlocks);
+    if (lagBlocks === 0) projection.lagSeconds.set(label, 0);
+    else if (blockTimestamp !== undefined)
+      projection.lagSeconds.set(label, Math.max(0, nowSeconds - Number(blockTimestamp)));
+  }
+  const heights = projections.filter(({ isOptional }) => !isOptional).map(({ height }) => Math.max(0, height));
+  rpc.heightSkewBlocks.set(Math.max(...heights) - Math.min(...heights));
+  rpc.servedHeight.set(view.latest());
+}
+
+export function recordApplied(metrics: Metrics, run: ProjectionsEvents['applied']): void {
   const { projection } = metrics;
   const label = { projection: run.projection };
-  const lagBlocks = Math.max(0, logHead - run.height);
-  projection.height.set(label, run.height);
-  projection.lagBlocks.set(label, lagBlocks);
-  projection.lagSeconds.set(label, lagBlocks === 0 ? 0 : Math.max(0, nowSeconds - Number(run.blockTimestamp)));
   projection.blocksApplied.inc(label, run.blocks);
   projection.transactionsApplied.inc(label, run.transactions);
   projection.applySeconds.observe({ ...label, stage: 'read' }, run.readSeconds);
@@ -150,32 +204,51 @@ export function recordInserted({ clickhouse }: Metrics, { table, rows, seconds }
 
 const TIMES_KEPT = 10_000;
 
+export interface Waited {
+  /** Since the block was accepted. */
+  readonly seconds: number;
+  /** What had been waited by then, for each of some of its transactions. */
+  readonly before: readonly number[];
+}
+
 /** When the newest blocks were accepted, to tell how long another stage takes to have them. */
 export class AcceptedTimes {
-  /** Height -> milliseconds, ascending. */
-  readonly #times = new Map<number, number>();
+  /** By height, ascending. */
+  readonly #times = new Map<number, { readonly ms: number; readonly before: readonly number[] }>();
+  /** The other stage is here already: what it has of this block came before the word that the block was accepted. */
+  #taken = -1;
 
-  accepted(height: number, nowMs: number): void {
-    this.#times.set(height, nowMs);
+  accepted(height: number, nowMs: number, before: readonly number[] = []): void {
+    if (height <= this.#taken) return;
+    this.#times.set(height, { ms: nowMs, before });
     const [oldest] = this.#times.keys();
     if (this.#times.size > TIMES_KEPT && oldest !== undefined) this.#times.delete(oldest);
   }
 
-  /** Seconds since each block up to `height` was accepted; each is told once. */
-  take(height: number, nowMs: number): number[] {
-    const seconds: number[] = [];
-    for (const [block, acceptedMs] of this.#times) {
+  /** Of each block up to `height`; each is told once. */
+  take(height: number, nowMs: number): Waited[] {
+    this.#taken = Math.max(this.#taken, height);
+    const waited: Waited[] = [];
+    for (const [block, { ms, before }] of this.#times) {
       if (block > height) break;
-      seconds.push(Math.max(0, nowMs - acceptedMs) / 1000);
+      waited.push({ seconds: Math.max(0, nowMs - ms) / 1000, before });
       this.#times.delete(block);
     }
-    return seconds;
+    return waited;
   }
 }
 
-export function recordAnalytics({ clickhouse, freshness }: Metrics, height: number, seconds: readonly number[]): void {
+export function recordAnalytics({ clickhouse, freshness }: Metrics, height: number, blocks: readonly Waited[]): void {
   clickhouse.lastBlock.set(height);
-  for (const each of seconds) freshness.acceptedToAnalyticsSeconds.observe(each);
+  for (const { seconds } of blocks) freshness.acceptedToAnalyticsSeconds.observe(seconds);
+}
+
+/** Blocks that became readable as `latest`, and their receipts with them. */
+export function recordReadable({ freshness }: Metrics, blocks: readonly Waited[]): void {
+  for (const { seconds, before } of blocks) {
+    freshness.acceptedToRpcSeconds.observe(seconds);
+    for (const each of before) freshness.submitToReceiptSeconds.observe(each + seconds);
+  }
 }
 
 const PROJECTION_STATES = ['catching_up', 'live', 'paused', 'failed', 'rebuilding'] as const;
@@ -188,14 +261,22 @@ export function recordProjectionState(metrics: Metrics, { projection, state }: P
 export function rpcMetrics(metrics: Metrics): RpcMetrics {
   const { rpc } = metrics;
   return {
-    call({ method, code, seconds, responseBytes }) {
+    call({ method, code, seconds, requestBytes, responseBytes }) {
       rpc.responseSeconds.observe({ method }, seconds);
+      rpc.requestSizeBytes.observe({ method }, requestBytes);
       rpc.responseSizeBytes.observe({ method }, responseBytes);
       rpc.requests.inc({ method, code: String(code) });
     },
-    batch({ entries, seconds }) {
+    batch({ entries, methods, seconds }) {
+      for (const [method, calls] of methods) rpc.requestsInBatch.observe({ method }, calls);
       rpc.batchSize.observe(entries);
       rpc.responseSeconds.observe({ method: 'batch' }, seconds);
+    },
+    logsScanned({ blocks, candidates, matching }) {
+      rpc.logsScannedBlocks.observe({ method: 'total' }, blocks);
+      rpc.logsScannedBlocks.observe({ method: 'true_positive' }, matching);
+      rpc.logsScannedBlocks.observe({ method: 'false_positive' }, candidates - matching);
+      rpc.logsScannedBlocks.observe({ method: 'negative' }, blocks - candidates);
     },
     inFlight: (calls) => rpc.inFlight.set(calls),
     rejected: (reason) => rpc.rejected.inc({ reason }),

@@ -13,8 +13,20 @@ import type { L1ServiceStatus } from './workers/l1Service.ts';
 
 const RPC_PROJECTIONS = ['repositories'] as const;
 
+/** How far a projection is. */
+export interface ProjectionPlace {
+  readonly name: string;
+  readonly height: number;
+  /** Of the newest block applied, unix seconds; undefined: none since the start. */
+  readonly blockTimestamp: bigint | undefined;
+  /** Nothing waits for it. */
+  readonly isOptional: boolean;
+}
+
 interface KnownProjection {
   readonly height: number;
+  /** Of the newest block applied, unix seconds; undefined: none since the start. */
+  readonly blockTimestamp: bigint | undefined;
   readonly state: NodeStatus['projections'][number]['state'];
   /** The newest. */
   readonly problem: string | undefined;
@@ -99,13 +111,27 @@ export class NodeView {
   }
 
   projection(name: string, change: Partial<KnownProjection>): void {
-    const known = this.#projections.get(name) ?? { height: -1, state: 'catching_up' as const, problem: undefined };
+    const known = this.#projections.get(name) ?? {
+      height: -1,
+      blockTimestamp: undefined,
+      state: 'catching_up' as const,
+      problem: undefined,
+    };
     this.#projections.set(name, { ...known, ...change });
     this.#checkCaughtUp();
     const latest = this.#lowest();
     if (latest === this.#latest) return;
     this.#latest = latest;
     for (const listener of [...this.#latestListeners]) listener();
+  }
+
+  get projections(): readonly ProjectionPlace[] {
+    return [...this.#projections].map(([name, { height, blockTimestamp }]) => ({
+      name,
+      height,
+      blockTimestamp,
+      isOptional: this.#optional.has(name),
+    }));
   }
 
   stoppedReading(error: unknown): void {

@@ -58,7 +58,11 @@ function histogram<const L extends string = never>(
 export const METRICS = {
   process: {
     startedAt: gauge('process_started_at', 'Start of the process, unix seconds', ['version', 'role']),
-    startupSeconds: gauge('startup_time', 'Seconds until the stage was reached', ['stage']),
+    startupSeconds: gauge(
+      'startup_time',
+      'Seconds from the start of the process until it serves, and until it has caught up (total)',
+      ['stage'],
+    ),
     chainId: gauge('chain_id', 'L2 chain id'),
     feeCollector: gauge('fee_collector_address', 'Always 1; the address is the label', ['fee_collector_address']),
     timeInState: counter('component_time_spent_in_state', 'Seconds a component spent in a state', [
@@ -70,9 +74,12 @@ export const METRICS = {
   execution: {
     blockNumber: gauge('execution_block_number', 'Last processed block', ['stage']),
     sealReason: counter('execution_seal_reason', 'Blocks by what sealed them', ['seal_reason']),
-    transactionSeconds: histogram('execution_tx_execution_seconds', 'Execution of one transaction', FAST_SECONDS, [
-      'measure',
-    ]),
+    transactionSeconds: histogram(
+      'execution_tx_execution_seconds',
+      'Execution of some transactions of a block that this process built; waiting: the part that waits for the store',
+      FAST_SECONDS,
+      ['measure'],
+    ),
     transactionsPerBlock: histogram('execution_transactions_per_block', 'Transactions of a block', COUNTS),
     transactionGasUsed: histogram('execution_transaction_gas_used', 'Gas used by a transaction', GAS),
     transactionNativeUsed: histogram('execution_transaction_native_used', 'Native used by a transaction', NATIVE),
@@ -110,7 +117,6 @@ export const METRICS = {
     claims: counter('log_claims_total', 'Own claims to lead by what became of them', ['result']),
     unacceptedBlocks: gauge('log_unaccepted_blocks', 'Blocks built and not read back yet'),
     entrySizeBytes: histogram('log_entry_size_bytes', 'Size of accepted entries', SIZES_BYTES, ['kind']),
-    stopped: gauge('log_stopped', '1: the node stopped reading for this reason', ['reason']),
   },
   projection: {
     height: gauge('projection_height', 'Last block applied', ['projection']),
@@ -131,10 +137,16 @@ export const METRICS = {
     lastBlock: gauge('clickhouse_last_block', 'Last block that is there with all its rows'),
   },
   kafka: {
-    fetchLatencySeconds: histogram('kafka_fetch_latency_seconds', 'One fetch', APPEND_SECONDS),
+    fetchLatencySeconds: histogram(
+      'kafka_fetch_latency_seconds',
+      'One fetch; a broker without news answers after a quarter of a second',
+      APPEND_SECONDS,
+    ),
     records: counter('kafka_records_total', 'Records fetched'),
     bytes: counter('kafka_bytes_total', 'Bytes fetched'),
-    brokerUp: gauge('kafka_broker_up', '1: the broker answers', ['broker']),
+    brokerUp: gauge('kafka_broker_up', '1: the cluster has the broker, as far as it answers; asked every ten seconds', [
+      'broker',
+    ]),
   },
   replay: {
     clients: gauge('replay_server_clients', 'Nodes that are served over TCP'),
@@ -147,7 +159,7 @@ export const METRICS = {
   freshness: {
     submitToBlockSeconds: histogram(
       'tx_submit_to_block_seconds',
-      'From the hash returned to the sealed block',
+      'From the pool taking a transaction in to the sealed block, of some transactions of each block built here',
       FRESHNESS_SECONDS,
     ),
     blockToAcceptedSeconds: histogram(
@@ -167,7 +179,7 @@ export const METRICS = {
     ),
     submitToReceiptSeconds: histogram(
       'tx_to_receipt_seconds',
-      'From the hash returned to the readable receipt',
+      'From the pool taking a transaction in to the readable receipt, of some transactions of each block built here',
       FRESHNESS_SECONDS,
     ),
   },
@@ -187,7 +199,7 @@ export const METRICS = {
   },
   l1: {
     priorityQueueLag: gauge('l1_priority_queue_lag', 'Priority transactions on L1 not in a block yet'),
-    priorityOldestAgeSeconds: gauge('l1_priority_oldest_age_seconds', 'Age of the oldest of them'),
+    priorityOldestAgeSeconds: gauge('l1_priority_oldest_age_seconds', 'Since this node read the oldest of them'),
     priorityUnchecked: gauge('l1_priority_unchecked', 'Priority transactions not compared with L1 yet'),
     headBlock: gauge('l1_head_block', 'Newest block of L1'),
     scannedBlock: gauge('most_recently_scanned_l1_block', 'L1 block up to which events were read', ['event']),
@@ -220,9 +232,12 @@ export const METRICS = {
   },
   rpc: {
     servedHeight: gauge('rpc_served_height', 'latest: the lowest height over the projections that RPC reads'),
-    heightSkewBlocks: gauge('rpc_height_skew_blocks', 'Highest minus lowest projection of this node'),
+    heightSkewBlocks: gauge(
+      'rpc_height_skew_blocks',
+      'Highest minus lowest projection of this node, optional ones left out',
+    ),
     responseSeconds: histogram('response_time_seconds', 'One call; batch: a whole batch', RPC_SECONDS, ['method']),
-    requestSizeBytes: histogram('request_size_bytes', 'Parameters of a call', SIZES_BYTES, ['method']),
+    requestSizeBytes: histogram('request_size_bytes', 'A call as it was written', SIZES_BYTES, ['method']),
     responseSizeBytes: histogram('response_size_bytes', 'Answer to a call', SIZES_BYTES, ['method']),
     requestsInBatch: histogram('requests_in_batch_count', 'Calls of a method inside a batch', COUNTS, ['method']),
     logsScannedBlocks: histogram('get_logs_scanned_blocks', 'Blocks of a log query by what the bloom said', DECADES, [

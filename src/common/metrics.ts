@@ -12,6 +12,7 @@ import {
   Histogram,
   Registry,
   collectDefaultMetrics,
+  type LabelValues,
   type MetricObjectWithValues,
   type MetricValue,
 } from 'prom-client';
@@ -61,6 +62,15 @@ export function createMetrics({ withProcess = false }: { withProcess?: boolean }
   // Each leaf was created from the row that types it.
   const tree = groups as unknown as Tree<typeof METRICS>;
   return { ...tree, snapshot: () => registry.getMetricsAsJSON() };
+}
+
+/** For what is counted elsewhere, since the start of the process. */
+export function setTotals<L extends string>(
+  counter: Counter<L>,
+  totals: readonly (readonly [labels: LabelValues<L>, total: number])[],
+): void {
+  counter.reset();
+  for (const [labels, total] of totals) counter.inc(labels, total);
 }
 
 /** Prometheus text of several threads. Values of the same series are added: each series is set by one thread only. */

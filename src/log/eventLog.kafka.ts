@@ -34,10 +34,21 @@ export interface KafkaLogOptions {
   readonly logger?: LogLogger;
   /** For metrics and the status line: what needs an operator's look while the log goes on. */
   readonly onAlarm?: (code: KafkaAlarm, facts: object) => void;
+  readonly metrics?: KafkaMetrics;
   /** Between checks of the topic's settings; default 10 min. */
   readonly verifySettingsMs?: number;
+  /** Between looks at the brokers, which are for metrics alone; default 10 s. */
+  readonly lookAtBrokersMs?: number;
   /** For drills: every consumer that reads for `follow`, before it connects. */
   readonly onConsumer?: (consumer: Consumer) => void;
+}
+
+export interface KafkaMetrics {
+  /** One fetch of the reader; a broker without news answers after `maxWaitTimeInMs`. */
+  fetched(seconds: number): void;
+  delivered(records: number, bytes: number): void;
+  /** Every broker seen so far by its address, and whether the cluster has it now. */
+  brokers(up: ReadonlyMap<string, boolean>): void;
 }
 
 export type KafkaAlarm = 'topic_settings' | 'gap' | 'stalled' | 'reader_restarted';
@@ -55,6 +66,7 @@ const STALL_TICKS_TO_GIVE_UP = 12;
 const CLOSE_TIMEOUT_MS = 5_000;
 const RESTART_DELAY_MAX_MS = 5_000;
 const VERIFY_SETTINGS_MS = 10 * 60 * 1_000;
+const LOOK_AT_BROKERS_MS = 10_000;
 /** Delivered by the client, not yet taken by whoever follows. */
 const QUEUE_LIMIT_ENTRIES = 1_024;
 const QUEUE_LIMIT_BYTES = 32 * 1024 * 1024;
@@ -97,6 +109,10 @@ export class KafkaEventLog implements EventLog {
   /** Clients on their way out. */
   readonly #closing = new Set<Promise<unknown>>();
   readonly #settingsTimer: NodeJS.Timeout;
+  readonly #brokersTimer: NodeJS.Timeout | undefined;
+  /** By address; false: it was there before. */
+  readonly #brokers = new Map<string, boolean>();
+  #isLookingAtBrokers = false;
   #admin: Promise<Admin> | undefined;
 
   constructor(options: KafkaLogOptions) {
@@ -104,6 +120,12 @@ export class KafkaEventLog implements EventLog {
     this.#logger = options.logger ?? SILENT_LOGGER;
     this.#settingsTimer = setInterval(() => void this.#checkSettings(), options.verifySettingsMs ?? VERIFY_SETTINGS_MS);
     this.#settingsTimer.unref();
+    const { metrics } = options;
+    if (metrics === undefined) return;
+    const everyMs = options.lookAtBrokersMs ?? LOOK_AT_BROKERS_MS;
+    this.#brokersTimer = setInterval(() => void this.#lookAtBrokers(metrics), everyMs);
+    this.#brokersTimer.unref();
+    void this.#lookAtBrokers(metrics);
   }
 
   append(entries: readonly EncodedEntry[]): Promise<void> {
@@ -164,9 +186,7 @@ export class KafkaEventLog implements EventLog {
       assert(partition !== undefined, `topic ${topic} has no partition`);
       return { start: Number(partition.low), end: Number(partition.high) };
     } catch (error) {
-      const admin = this.#admin;
-      this.#admin = undefined;
-      void admin?.then((client) => client.disconnect()).catch(() => undefined);
+      this.#dropAdmin();
       throw this.#unavailable('asking for its offsets', error);
     }
   }
@@ -185,6 +205,7 @@ export class KafkaEventLog implements EventLog {
   async close(): Promise<void> {
     this.#closed.abort();
     clearInterval(this.#settingsTimer);
+    clearInterval(this.#brokersTimer);
     await this.#kept.close();
     const admin = this.#admin;
     this.#admin = undefined;
@@ -255,6 +276,29 @@ export class KafkaEventLog implements EventLog {
     const admin = createKafka(this.#options.connection, this.#logger).admin();
     await admin.connect();
     return admin;
+  }
+
+  #dropAdmin(): void {
+    const admin = this.#admin;
+    this.#admin = undefined;
+    void admin?.then((client) => client.disconnect()).catch(() => undefined);
+  }
+
+  async #lookAtBrokers(metrics: KafkaMetrics): Promise<void> {
+    if (this.#isLookingAtBrokers) return;
+    this.#isLookingAtBrokers = true;
+    try {
+      const admin = await (this.#admin ??= this.#openAdmin());
+      const { brokers } = await admin.describeCluster();
+      for (const broker of this.#brokers.keys()) this.#brokers.set(broker, false);
+      for (const { host, port } of brokers) this.#brokers.set(`${host}:${port}`, true);
+    } catch {
+      this.#dropAdmin();
+      for (const broker of this.#brokers.keys()) this.#brokers.set(broker, false);
+    } finally {
+      this.#isLookingAtBrokers = false;
+    }
+    if (!this.#closed.signal.aborted) metrics.brokers(this.#brokers);
   }
 
   async #checkSettings(): Promise<void> {
@@ -514,6 +558,7 @@ class KafkaReader {
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (generation === this.#generation) this.restart(`crash: ${errorText(payload.error)}`);
     });
+    consumer.on(consumer.events.FETCH, ({ payload }) => this.#options.metrics?.fetched(payload.duration / 1000));
     await consumer.connect();
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
     await consumer.run({
@@ -537,6 +582,7 @@ class KafkaReader {
 
   async #onBatch(payload: EachBatchPayload, generation: number): Promise<void> {
     const { batch } = payload;
+    this.#options.metrics?.delivered(batch.messages.length, sizeOf(batch.messages));
     const isOld = (): boolean =>
       generation !== this.#generation || this.#isDone || !payload.isRunning() || payload.isStale();
     for (const message of batch.messages) {
@@ -701,6 +747,10 @@ class KafkaReader {
       this.restart(`nothing was delivered from ${this.#expected} on, the log ends at ${end}`);
     }
   }
+}
+
+function sizeOf(messages: readonly KafkaMessage[]): number {
+  return messages.reduce((bytes, { key, value }) => bytes + (key?.length ?? 0) + (value?.length ?? 0), 0);
 }
 
 function toLogEntry({ offset, key, value, headers }: KafkaMessage): LogEntry {

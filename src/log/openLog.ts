@@ -4,7 +4,7 @@ import type { Config } from '../common/config.ts';
 import { NodeError, errorText } from '../common/errors.ts';
 import { delayReads } from './delayedReads.ts';
 import { openEmbeddedLog } from './eventLog.embedded.ts';
-import { type KafkaAlarm, openKafkaLog } from './eventLog.kafka.ts';
+import { type KafkaAlarm, type KafkaMetrics, openKafkaLog } from './eventLog.kafka.ts';
 import type { EventLog } from './eventLog.ts';
 import type { KafkaConnection } from './kafkaClient.ts';
 import type { LogLogger } from './logLogger.ts';
@@ -14,6 +14,7 @@ import { type TopicOptions, createTopic, topicName } from './topic.ts';
 export interface OpenLogOptions {
   readonly logger?: LogLogger;
   readonly onAlarm?: (code: KafkaAlarm, facts: object) => void;
+  readonly metrics?: KafkaMetrics;
   /** For commands: nothing is created or registered, and the embedded log may have its writer. */
   readonly readOnly?: boolean;
 }
@@ -29,7 +30,7 @@ function openEmbedded(config: Config, { readOnly }: OpenLogOptions): EventLog {
   return openEmbeddedLog({ path: config.eventLogPath, readOnly: readOnly === true || !writesLog(config) });
 }
 
-async function openKafka(config: Config, { logger, onAlarm, readOnly }: OpenLogOptions): Promise<EventLog> {
+async function openKafka(config: Config, { logger, onAlarm, metrics, readOnly }: OpenLogOptions): Promise<EventLog> {
   const topic = configuredTopic(config, logger);
   const isWriter = config.nodeRole === 'main' && readOnly !== true;
   if (config.kafkaAutoCreateTopics && isWriter) await createTopic(topic);
@@ -42,6 +43,7 @@ async function openKafka(config: Config, { logger, onAlarm, readOnly }: OpenLogO
     ...(registryIds && { registryIds }),
     ...(logger && { logger }),
     ...(onAlarm && { onAlarm }),
+    ...(metrics && { metrics }),
   });
 }
 

@@ -1,12 +1,14 @@
 /** What appends blocks to the log of this node: the sequencer, or on a node fed over TCP the replay client. */
 import type { Leadership } from '../log/leadership.ts';
-import type { BuiltBlock } from './sequencer.ts';
+import type { BuiltBlock, TimeInState } from './sequencer.ts';
 
 /** What this process knows of a block that it sent; undefined: it only passes a record on, and executes it when it is read back. */
 export type SentBlock = BuiltBlock | undefined;
 
 export interface BlockProducer {
   readonly unacceptedBlocks: number;
+  /** Where its time went since the start; undefined: it does not measure that. */
+  readonly timeInStates?: readonly TimeInState[];
   /** Our claim was accepted: appends until this leadership ends. */
   lead(leadership: Leadership<SentBlock>): void;
   /** The leadership is gone. */

@@ -3,6 +3,7 @@
  * of those that are. Pure state, fed from both sides; L1 may take back what it said (log-protocol 8).
  */
 import { equalBytes, toHex } from '../common/bytes.ts';
+import { type Clock, systemClock } from '../common/clock.ts';
 import { NodeError } from '../common/errors.ts';
 import { type L1Transaction, type SenderedTransaction, L1_PRIORITY_TYPE } from '../protocol/transaction.ts';
 import type { L1Source } from './l1Source.ts';
@@ -14,6 +15,7 @@ export interface L1QueueOptions {
   readonly capacity?: number;
   /** Called when an alarm begins, changes or ends. */
   readonly onAlarm: (alarm: L1Alarm | undefined) => void;
+  readonly clock?: Clock;
 }
 
 /** Why no priority transaction is included any more, while other blocks go on. */
@@ -28,6 +30,8 @@ export interface L1QueueStatus {
   readonly nextId: bigint;
   /** Read from L1, not in an accepted block. */
   readonly waiting: number;
+  /** Since the oldest of them was read; 0: there is none. */
+  readonly oldestAgeMs: number;
   /** A block is held back until L1 is read up to this id. */
   readonly awaitedId: bigint | undefined;
   readonly alarm: L1Alarm | undefined;
@@ -36,6 +40,12 @@ export interface L1QueueStatus {
 const CAPACITY = 1_024;
 /** Of included requests the hashes are kept, to notice when L1 replaces one. */
 const INCLUDED_KEPT = 65_536;
+
+interface Request {
+  readonly transaction: L1Transaction;
+  /** When it was read from L1. */
+  readonly readMs: number;
+}
 
 interface Waiter {
   readonly id: bigint;
@@ -47,7 +57,7 @@ export class L1Queue implements L1Source {
 
   readonly #options: L1QueueOptions;
   /** From #firstUnaccepted on. */
-  readonly #requests = new Map<bigint, L1Transaction>();
+  readonly #requests = new Map<bigint, Request>();
   /** Hash by id, oldest first. */
   readonly #included = new Map<bigint, Uint8Array>();
   /** Included requests in whose place L1 now has another. */
@@ -85,7 +95,7 @@ export class L1Queue implements L1Source {
   /** Nothing while there is an alarm about an earlier one. */
   get(id: bigint): L1Transaction | undefined {
     if (this.#changed.size > 0 || (this.#refused !== undefined && id >= this.#refused.id)) return undefined;
-    return this.#requests.get(id);
+    return this.#requests.get(id)?.transaction;
   }
 
   whenAvailable(id: bigint, signal: AbortSignal): Promise<void> {
@@ -123,7 +133,7 @@ export class L1Queue implements L1Source {
     for (const { transaction } of transactions) {
       if (transaction.type !== L1_PRIORITY_TYPE) continue;
       const { nonce: id, hash } = transaction;
-      const onL1 = this.#requests.get(id);
+      const onL1 = this.#requests.get(id)?.transaction;
       if (onL1 !== undefined && !equalBytes(onL1.hash, hash)) this.#changed.set(id, onL1.hash);
       this.#requests.delete(id);
       this.#included.set(id, hash);
@@ -146,7 +156,7 @@ export class L1Queue implements L1Source {
       if (transaction.type !== L1_PRIORITY_TYPE) continue;
       const id = transaction.nonce;
       await this.#when(id, signal);
-      const onL1 = this.#requests.get(id);
+      const onL1 = this.#requests.get(id)?.transaction;
       // The whole envelope: all fields, and the hash that it carries.
       if (onL1 !== undefined && equalBytes(onL1.raw, transaction.raw)) continue;
       const found = onL1 === undefined ? 'none' : toHex(onL1.hash);
@@ -161,7 +171,18 @@ export class L1Queue implements L1Source {
   get status(): L1QueueStatus {
     let awaitedId: bigint | undefined;
     for (const { id } of this.#waiting) if (awaitedId === undefined || id < awaitedId) awaitedId = id;
-    return { nextId: this.#nextId, waiting: this.#requests.size, awaitedId, alarm: this.#alarm() };
+    const [oldest] = this.#requests.values();
+    return {
+      nextId: this.#nextId,
+      waiting: this.#requests.size,
+      oldestAgeMs: oldest === undefined ? 0 : Math.max(0, this.#now() - oldest.readMs),
+      awaitedId,
+      alarm: this.#alarm(),
+    };
+  }
+
+  #now(): number {
+    return (this.#options.clock ?? systemClock).now();
   }
 
   #reportAlarm(): void {
@@ -207,7 +228,7 @@ export class L1Queue implements L1Source {
       if (included !== undefined && !equalBytes(included, request.hash)) this.#changed.set(id, request.hash);
       return;
     }
-    this.#requests.set(id, request);
+    this.#requests.set(id, { transaction: request, readMs: this.#now() });
     if (this.#refused !== undefined) return;
     const reason = this.#options.refusal(request);
     if (reason === undefined) return;

@@ -62,17 +62,23 @@ export interface MempoolStatus {
 export type RemovalReason = 'mined' | 'outdated' | 'replaced' | 'purged' | 'dropped';
 
 export interface MempoolCounters {
-  readonly added: number;
+  readonly added: { readonly new: number; readonly replacement: number };
   readonly removed: Readonly<Record<RemovalReason, number>>;
   readonly rejected: Readonly<Partial<Record<PoolRejectionCode, number>>>;
   /** By the error that made `purge` necessary. */
   readonly purged: Readonly<Record<string, number>>;
 }
 
+/** As the pool hands it out. */
+export interface PooledTransaction extends SenderedTransaction {
+  /** When it was taken in, by `performance`. */
+  readonly arrivedMs: number;
+}
+
 /** The transactions offered to one block, best first. Valid until the pool makes the next one or takes transactions back. */
 export interface BestTransactions {
   /** Undefined: nothing now; an arrival may change that. */
-  next(): SenderedTransaction | undefined;
+  next(): PooledTransaction | undefined;
   /** Hides what was last handed out of this sender, and all its later nonces, from this block. */
   skipSender(sender: Bytes): void;
   /** What was handed out and not taken may be replaced or evicted again. */
@@ -86,7 +92,7 @@ const ENTRY_OVERHEAD_BYTES = 500;
 /** An account view handed to `add` may be this many applied blocks old. */
 export const ACCOUNT_VIEW_MAX_AGE_BLOCKS = 32;
 
-class PoolEntry implements SenderedTransaction {
+class PoolEntry implements PooledTransaction {
   readonly transaction: L2Transaction;
   readonly sender: Bytes;
   readonly hashKey: string;
@@ -94,6 +100,7 @@ class PoolEntry implements SenderedTransaction {
   readonly cost: bigint;
   readonly tip: bigint;
   readonly arrival: number;
+  readonly arrivedMs: number;
   readonly sizeBytes: number;
   account: PoolAccount;
   /** Part of its account's run. */
@@ -102,11 +109,17 @@ class PoolEntry implements SenderedTransaction {
   isAnnounced = false;
   queuedPlace = NOT_IN_HEAP;
 
-  constructor(transaction: L2Transaction, sender: Bytes, account: PoolAccount, arrival: number) {
+  constructor(
+    transaction: L2Transaction,
+    sender: Bytes,
+    account: PoolAccount,
+    arrival: { readonly order: number; readonly ms: number },
+  ) {
     this.transaction = transaction;
     this.sender = sender;
     this.account = account;
-    this.arrival = arrival;
+    this.arrival = arrival.order;
+    this.arrivedMs = arrival.ms;
     this.hashKey = bytesKey(transaction.hash);
     this.nonce = transaction.nonce;
     this.cost = maxCost(transaction);
@@ -208,7 +221,7 @@ export class Mempool {
   /** To be announced, if they stay. */
   readonly #arrived: PoolEntry[] = [];
 
-  #added = 0;
+  readonly #added = { new: 0, replacement: 0 };
   readonly #removed: Record<RemovalReason, number> = { mined: 0, outdated: 0, replaced: 0, purged: 0, dropped: 0 };
   readonly #rejected: Partial<Record<PoolRejectionCode, number>> = {};
   readonly #purged: Record<string, number> = {};
@@ -234,7 +247,7 @@ export class Mempool {
 
   get counters(): MempoolCounters {
     return {
-      added: this.#added,
+      added: { ...this.#added },
       removed: { ...this.#removed },
       rejected: { ...this.#rejected },
       purged: { ...this.#purged },
@@ -303,7 +316,7 @@ export class Mempool {
     if (existing !== undefined) this.#checkReplacement(existing, transaction);
 
     const account = tracked ?? this.#track(key, known);
-    const entry = new PoolEntry(transaction, sender, account, this.#arrivals++);
+    const entry = new PoolEntry(transaction, sender, account, this.#arrival());
     if (existing === undefined) this.#insert(entry);
     else this.#replace(existing, entry);
     this.#fit(account);
@@ -311,7 +324,7 @@ export class Mempool {
     this.#enforceLimits();
     this.#notify();
     if (this.#byHash.get(hashKey) !== entry) throw this.#rejection({ code: 'POOL_FULL' });
-    this.#added++;
+    this.#added[existing === undefined ? 'new' : 'replacement']++;
     return existing === undefined ? {} : { replaced: existing.transaction.hash };
   }
 
@@ -411,7 +424,7 @@ export class Mempool {
       }
       if (view.hasCode || transaction.nonce < view.nonce || tracked?.entries.has(transaction.nonce) === true) continue;
       const account = tracked ?? this.#track(key, view);
-      const returning = former ?? new PoolEntry(transaction, sender, account, this.#arrivals++);
+      const returning = former ?? new PoolEntry(transaction, sender, account, this.#arrival());
       returning.account = account;
       this.#insert(returning);
       affected.add(account);
@@ -457,6 +470,10 @@ export class Mempool {
     this.#remove(entry, 'purged');
     this.#enforceLimits();
     this.#notify();
+  }
+
+  #arrival(): { order: number; ms: number } {
+    return { order: this.#arrivals++, ms: performance.now() };
   }
 
   #track(key: string, view: AccountView): PoolAccount {

@@ -7,6 +7,7 @@ import { toHex } from '../common/bytes.ts';
 import type { Clock } from '../common/clock.ts';
 import { type ErrorFacts, NodeError, errorText } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
+import { StateClock } from '../common/stateClock.ts';
 import { Turns } from '../common/turns.ts';
 import type { Leadership } from '../log/leadership.ts';
 import { nextBlockHashes } from '../protocol/blockHeader.ts';
@@ -25,7 +26,7 @@ import { runTransaction } from '../vm/runTransaction.ts';
 import type { BlockProducer, SentBlock } from './blockProducer.ts';
 import { type BlockContextSettings, nextBlockContext } from './blockContextProvider.ts';
 import type { L1Source } from './l1Source.ts';
-import type { Mempool } from './mempool.ts';
+import type { Mempool, PooledTransaction } from './mempool.ts';
 
 export interface SequencerSettings extends BlockContextSettings {
   readonly blockTimeMs: number;
@@ -35,14 +36,39 @@ export interface SequencerSettings extends BlockContextSettings {
   readonly nodeVersion: string;
 }
 
+/** Transactions of L1 are in no pool, so nobody knows when they arrived. */
+export type Candidate = SenderedTransaction & Partial<Pick<PooledTransaction, 'arrivedMs'>>;
+
+/** What the sequencer does, by what it would do next (spec: observability A.2). */
+const STATES = {
+  waiting_for_command: 'waiting_recv',
+  waiting_for_tx: 'waiting_recv',
+  execution: 'processing',
+  read_storage: 'processing',
+  sealing: 'processing',
+  /** As many blocks as may be are not accepted yet. */
+  waiting_send: 'waiting_send',
+  waiting_for_projections: 'waiting_send',
+} as const;
+
+export interface TimeInState {
+  readonly generic: (typeof STATES)[keyof typeof STATES];
+  readonly specific: keyof typeof STATES;
+  readonly seconds: number;
+}
+
 /** A block this process built, with what acceptance reuses. */
 export interface BuiltBlock {
   readonly context: BlockContext;
   readonly record: BlockRecord;
   readonly output: BlockOutput;
-  readonly transactions: readonly SenderedTransaction[];
+  readonly transactions: readonly Candidate[];
   readonly layer: StateLayer;
   readonly sealReason: SealReason;
+  /** By `performance`. */
+  readonly sealedMs: number;
+  /** Of each transaction; `waitingMs` is the part that waited for the store. */
+  readonly executionTimes: readonly { readonly totalMs: number; readonly waitingMs: number }[];
   /** Left the pool while this block was built, by rules that looked at state that is not accepted yet. */
   readonly purged: readonly SenderedTransaction[];
 }
@@ -81,6 +107,7 @@ export class Sequencer implements BlockProducer {
   #stopping = false;
   #running: Promise<void> = Promise.resolve();
   #wake: (() => void) | undefined;
+  readonly #state = new StateClock<keyof typeof STATES>('waiting_for_command');
 
   constructor(options: SequencerOptions) {
     this.#options = options;
@@ -88,6 +115,10 @@ export class Sequencer implements BlockProducer {
 
   get unacceptedBlocks(): number {
     return this.#unaccepted.length;
+  }
+
+  get timeInStates(): readonly TimeInState[] {
+    return Array.from(this.#state.seconds, ([specific, seconds]) => ({ generic: STATES[specific], specific, seconds }));
   }
 
   /** Our claim was accepted: builds on what is accepted now, until this leadership ends. */
@@ -140,11 +171,14 @@ export class Sequencer implements BlockProducer {
     const goesOn = (): boolean => leadership.alive && this.#leadership === leadership && !this.#stopping;
     while (goesOn()) {
       if (leadership.room <= 0) {
+        this.#state.enter('waiting_send');
         await Promise.race([leadership.whenRoom(), this.#sleep(1_000)]);
         continue;
       }
       const parent = this.#parent();
-      if (!this.#options.mayBuild() || !this.#hasCandidate(parent)) {
+      const hasCandidate = this.#hasCandidate(parent);
+      if (!this.#options.mayBuild() || !hasCandidate) {
+        this.#state.enter(hasCandidate ? 'waiting_for_projections' : 'waiting_for_tx');
         await this.#sleep(1_000);
         continue;
       }
@@ -160,6 +194,7 @@ export class Sequencer implements BlockProducer {
       }
       this.#options.metrics.sealed(built);
     }
+    this.#state.enter('waiting_for_command');
   }
 
   #parent(): Parent {
@@ -188,13 +223,21 @@ export class Sequencer implements BlockProducer {
     const view = cache.view(this.#unaccepted.map((built) => built.layer));
     const execution = new BlockExecution({ context, state: view });
     const turns = new Turns();
+    let waitingMs = 0;
     const driver = {
-      load: (keys: Parameters<typeof view.load>[0]) => view.load(keys),
+      load: async (keys: Parameters<typeof view.load>[0]) => {
+        this.#state.enter('read_storage');
+        const start = performance.now();
+        await view.load(keys);
+        waitingMs += performance.now() - start;
+        this.#state.enter('execution');
+      },
       turn: () => turns.take(),
       goesOn,
     };
     const source = new CandidateSource(this.#options, parent);
-    const included: SenderedTransaction[] = [];
+    const included: Candidate[] = [];
+    const executionTimes: BuiltBlock['executionTimes'][number][] = [];
     const purged: SenderedTransaction[] = [];
     let sizeBytes = 0;
     let deadlineMs: number | undefined;
@@ -211,6 +254,7 @@ export class Sequencer implements BlockProducer {
       const candidate = source.peek();
       if (candidate === undefined) {
         if (deadlineMs === undefined) break;
+        this.#state.enter('waiting_for_tx');
         await this.#sleep(deadlineMs - clock.now());
         continue;
       }
@@ -220,6 +264,9 @@ export class Sequencer implements BlockProducer {
         break;
       }
       let end: Awaited<ReturnType<typeof runTransaction>>;
+      this.#state.enter('execution');
+      waitingMs = 0;
+      const start = performance.now();
       try {
         end = await runTransaction(execution, candidate, driver);
       } catch (error) {
@@ -239,6 +286,7 @@ export class Sequencer implements BlockProducer {
       if (end.kind === 'included') {
         source.take();
         included.push(candidate);
+        executionTimes.push({ totalMs: performance.now() - start, waitingMs });
         sizeBytes += transaction.raw.length;
         deadlineMs ??= clock.now() + settings.blockTimeMs;
         if (included.length >= settings.maxTransactionsInBlock) sealReason = 'TxCountLimit';
@@ -280,9 +328,11 @@ export class Sequencer implements BlockProducer {
     if (sealReason === undefined || included.length === 0 || !goesOn()) {
       this.#giveBack(goesOn() ? included : [...included, ...purged]);
       // Nothing could be included: wait for something new, or for a block's time, before the same candidates are tried again.
+      this.#state.enter('waiting_for_tx');
       if (goesOn()) await this.#sleep(settings.blockTimeMs);
       return undefined;
     }
+    this.#state.enter('sealing');
     const output = execution.finish();
     const { blockHashes: _ring, ...recordContext } = context;
     const record: BlockRecord = {
@@ -300,6 +350,8 @@ export class Sequencer implements BlockProducer {
       transactions: included,
       layer: stateLayer(parent.height + 1, output),
       sealReason,
+      sealedMs: performance.now(),
+      executionTimes,
       purged,
     };
   }
@@ -332,8 +384,8 @@ class CandidateSource {
   #upgradeDue: boolean;
   #nextL1PriorityId: bigint;
   /** Taken off the pool's iterator, not yet included or skipped: an L1 transaction that arrives meanwhile goes first. */
-  #fromPool: SenderedTransaction | undefined;
-  #current: SenderedTransaction | undefined;
+  #fromPool: PooledTransaction | undefined;
+  #current: Candidate | undefined;
 
   constructor(options: SequencerOptions, parent: Parent) {
     this.#options = options;
@@ -343,7 +395,7 @@ class CandidateSource {
   }
 
   /** The next candidate; `take` and `skip` then speak of this one. */
-  peek(): SenderedTransaction | undefined {
+  peek(): Candidate | undefined {
     this.#current = this.#next();
     return this.#current;
   }
@@ -373,7 +425,7 @@ class CandidateSource {
     this.#pool.end();
   }
 
-  #next(): SenderedTransaction | undefined {
+  #next(): Candidate | undefined {
     const l1 = this.#upgradeDue
       ? this.#options.upgradeTransaction()
       : this.#options.l1Source.get(this.#nextL1PriorityId);

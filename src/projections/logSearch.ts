@@ -7,7 +7,7 @@ import type { KeyValueStore } from '../store/keyValueStore.ts';
 import { BloomQuery, SECTION_BLOCKS } from './bloomSections.ts';
 import { copiedLog, ReceiptGroup } from './receiptGroup.ts';
 import { bloomRowKey, groupKey, heightKey, heightOfKey, indexOfKey } from './repositoriesKeys.ts';
-import type { FoundLog, LogFilter, LogSearch } from './repositoriesReader.ts';
+import type { FoundLog, LogFilter, LogScan, LogSearch } from './repositoriesReader.ts';
 
 /** Rows of the index read in one batch. */
 const ROWS_PER_READ = 512;
@@ -17,12 +17,26 @@ export async function searchLogs(store: KeyValueStore, filter: LogFilter): Promi
   const isSingleBlock = filter.fromBlock === filter.toBlock;
   const turns = new Turns();
   const found: FoundLog[] = [];
+  let candidates = 0;
+  let matching = 0;
+  const scan = (lastBlock: number): LogScan => ({
+    blocks: Math.max(0, lastBlock - filter.fromBlock + 1),
+    candidates,
+    matching,
+  });
   for await (const run of candidateRuns(store, filter)) {
     let current = run.first;
     let complete = found.length;
+    let lastMatch = -1;
+    const candidatesBefore = candidates;
     const overflow = (): LogSearch | undefined => {
       if (isSingleBlock || found.length <= filter.maxResults) return undefined;
-      return { kind: 'tooMany', lastCompleteBlock: current > filter.fromBlock ? current - 1 : undefined };
+      candidates = candidatesBefore + current - run.first + 1;
+      return {
+        kind: 'tooMany',
+        lastCompleteBlock: current > filter.fromBlock ? current - 1 : undefined,
+        scan: scan(current),
+      };
     };
     for await (const [key, value] of store.range({
       gte: groupKey(REPOSITORIES.receipts, run.first, 0),
@@ -37,13 +51,19 @@ export async function searchLogs(store: KeyValueStore, filter: LogFilter): Promi
         }
         current = height;
       }
+      const before = found.length;
       collect(new ReceiptGroup(value, { blockNumber: height, firstIndex: indexOfKey(key) }), height, matches, found);
+      if (found.length > before && height !== lastMatch) {
+        matching += 1;
+        lastMatch = height;
+      }
       await turns.due();
     }
     const tooMany = overflow();
     if (tooMany !== undefined) return tooMany;
+    candidates += run.last - run.first + 1;
   }
-  return { kind: 'found', logs: found };
+  return { kind: 'found', logs: found, scan: scan(filter.toBlock) };
 }
 
 function collect(group: ReceiptGroup, blockNumber: number, matches: (log: Log) => boolean, found: FoundLog[]): void {

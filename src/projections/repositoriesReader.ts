@@ -69,10 +69,20 @@ export interface LogFilter {
   readonly maxResults: number;
 }
 
-export type LogSearch =
+/** What a search looked at, in blocks. */
+export interface LogScan {
+  readonly blocks: number;
+  /** Of them those that may hold a match, as their blooms say: their receipts were read. */
+  readonly candidates: number;
+  /** Of these, those that do. */
+  readonly matching: number;
+}
+
+export type LogSearch = { readonly scan: LogScan } & (
   | { readonly kind: 'found'; readonly logs: readonly FoundLog[] }
   /** The range up to and including this block held at most `maxResults`; undefined: the first block alone holds more. */
-  | { readonly kind: 'tooMany'; readonly lastCompleteBlock: number | undefined };
+  | { readonly kind: 'tooMany'; readonly lastCompleteBlock: number | undefined }
+);
 
 export interface RepositoriesReader {
   blockByNumber(number: number): Promise<StoredBlock | undefined>;

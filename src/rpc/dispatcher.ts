@@ -2,21 +2,29 @@
 import { isUtf8 } from 'node:buffer';
 import { RPC_CODE, RpcError, asRpcError, invalidParams, methodNotFound, responseTooBig, serverBusy } from './errors.ts';
 import type { MethodHandler } from './method.ts';
+import type { LogMetrics } from './logQuery.ts';
 import { RawJson } from './rawJson.ts';
 import type { RequestScanner, ScanFailure, ScanLimits } from './requestScanner.ts';
 import type { SubscriptionCalls, SubscriptionKind } from './subscriptions.ts';
 import type { JsonObject } from './validation.ts';
 
 /** What the node counts; observability C.5. */
-export interface RpcMetrics {
+export interface RpcMetrics extends LogMetrics {
   /** After each call. `method` is a known name or `unknown`; `code` is 0 for a result. */
   call(facts: {
     readonly method: string;
     readonly code: number;
     readonly seconds: number;
+    /** The call as it was written. */
+    readonly requestBytes: number;
     readonly responseBytes: number;
   }): void;
-  batch(facts: { readonly entries: number; readonly seconds: number }): void;
+  batch(facts: {
+    readonly entries: number;
+    /** Calls by method, named as in `call`. */
+    readonly methods: ReadonlyMap<string, number>;
+    readonly seconds: number;
+  }): void;
   /** Calls that run now. */
   inFlight(calls: number): void;
   rejected(reason: 'size' | 'busy' | 'connections'): void;
@@ -58,6 +66,7 @@ interface Call {
   readonly id: string | undefined;
   readonly method: string;
   readonly params: readonly unknown[];
+  readonly sizeBytes: number;
 }
 
 type Entry =
@@ -107,7 +116,7 @@ function idText(request: JsonObject, written: string | undefined): string | unde
   return written ?? JSON.stringify(id);
 }
 
-function readEntry(request: unknown, writtenId: string | undefined): Entry {
+function readEntry(request: unknown, writtenId: string | undefined, sizeBytes: number): Entry {
   if (!isObject(request)) return { kind: 'invalid', id: NULL_ID, error: invalidRequest() };
   const { jsonrpc, method, params, id: rawId } = request;
   const id = idText(request, writtenId);
@@ -115,16 +124,30 @@ function readEntry(request: unknown, writtenId: string | undefined): Entry {
   if (jsonrpc !== '2.0' || typeof method !== 'string' || hasBadId) {
     return { kind: 'invalid', id: id ?? NULL_ID, error: invalidRequest() };
   }
-  if (params === undefined || params === null) return { kind: 'call', call: { id, method, params: [] } };
-  if (Array.isArray(params)) return { kind: 'call', call: { id, method, params } };
+  if (params === undefined || params === null) return { kind: 'call', call: { id, method, params: [], sizeBytes } };
+  if (Array.isArray(params)) return { kind: 'call', call: { id, method, params, sizeBytes } };
   // Positional arguments only; a notification gets no answer, not even this one.
   if (id !== undefined) return { kind: 'invalid', id, error: invalidParams('params must be an array') };
-  return { kind: 'call', call: { id, method: UNKNOWN_METHOD, params: [] } };
+  return { kind: 'call', call: { id, method: UNKNOWN_METHOD, params: [], sizeBytes } };
 }
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { methods, maxResponseBytes, metrics } = options;
   let inFlight = 0;
+
+  function knownName({ method }: Call): string {
+    return methods.has(method) ? method : UNKNOWN_METHOD;
+  }
+
+  function countMethods(entries: readonly Entry[]): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const entry of entries) {
+      if (entry.kind !== 'call') continue;
+      const name = knownName(entry.call);
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    return counts;
+  }
 
   async function resultText(call: Call, connection: SubscriptionCalls | undefined): Promise<string> {
     const handler = methods.get(call.method);
@@ -162,8 +185,13 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       inFlight -= 1;
       metrics.inFlight(inFlight);
     }
-    const method = methods.has(call.method) ? call.method : UNKNOWN_METHOD;
-    metrics.call({ method, code, seconds: (performance.now() - started) / 1_000, responseBytes: reply.length });
+    metrics.call({
+      method: knownName(call),
+      code,
+      seconds: (performance.now() - started) / 1_000,
+      requestBytes: call.sizeBytes,
+      responseBytes: reply.length,
+    });
     return call.id === undefined ? '' : reply;
   }
 
@@ -209,12 +237,18 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       } catch {
         return errorReply(NULL_ID, parseError());
       }
-      if (!Array.isArray(parsed)) return runEntry(readEntry(parsed, scanner.idText(body, 0)), connection);
+      const entryAt = (request: unknown, index: number): Entry =>
+        readEntry(request, scanner.idText(body, index), scanner.entryBytes(index) ?? 0);
+      if (!Array.isArray(parsed)) return runEntry(entryAt(parsed, 0), connection);
       if (parsed.length === 0) return errorReply(NULL_ID, invalidRequest());
       const started = performance.now();
-      const entries = parsed.map((request: unknown, index) => readEntry(request, scanner.idText(body, index)));
+      const entries = parsed.map(entryAt);
       const text = await runBatch(entries, connection);
-      metrics.batch({ entries: entries.length, seconds: (performance.now() - started) / 1_000 });
+      metrics.batch({
+        entries: entries.length,
+        methods: countMethods(entries),
+        seconds: (performance.now() - started) / 1_000,
+      });
       return text;
     },
   };

@@ -9,7 +9,7 @@ import type { RpcBackend } from './backend.ts';
 import type { BlockId } from './blockTags.ts';
 import { tagHeight } from './blockTags.ts';
 import { RPC_CODE, RpcError, invalidArgument } from './errors.ts';
-import type { LogLimits, LogQuery } from './logQuery.ts';
+import type { LogLimits, LogMetrics, LogQuery } from './logQuery.ts';
 import { findLogs } from './logQuery.ts';
 import { logObject } from './objects.ts';
 import type { PendingFeed } from './pendingFeed.ts';
@@ -29,7 +29,7 @@ export interface FiltersOptions extends FilterSettings {
   readonly maxResponseBytes: number;
   readonly clock: Clock;
   readonly random: RandomSource;
-  readonly metrics: { filters(installed: number): void; filterExpired(): void };
+  readonly metrics: LogMetrics & { filters(installed: number): void; filterExpired(): void };
 }
 
 interface BlockCursor {
@@ -111,10 +111,10 @@ export class Filters {
   async logs(id: string): Promise<RawJson> {
     const { content } = this.#touch(id);
     if (content.kind !== 'logs') throw filterNotFound();
-    const { backend, limits, maxResponseBytes } = this.#options;
+    const { backend, maxResponseBytes } = this.#options;
     const range = clamped(content.query.range, backend.latest());
     if (range === undefined) return new RawJson('[]');
-    const found = await findLogs(backend, { ...content.query, range }, limits);
+    const found = await findLogs(this.#options, { ...content.query, range });
     return jsonArray(found, logObject, maxResponseBytes);
   }
 
@@ -180,9 +180,10 @@ export class Filters {
   /** Undefined: more than one answer holds. One block alone is always whole. */
   async #searchLogs(fromBlock: number, toBlock: number, query: LogQuery): Promise<readonly FoundLog[] | undefined> {
     const { addresses, topics } = query;
-    const { backend, limits } = this.#options;
+    const { backend, limits, metrics } = this.#options;
     const maxResults = fromBlock === toBlock ? Number.MAX_SAFE_INTEGER : limits.maxLogs;
     const search = await backend.repositories.logs({ fromBlock, toBlock, addresses, topics, maxResults });
+    metrics.logsScanned(search.scan);
     return search.kind === 'found' ? search.logs : undefined;
   }
 

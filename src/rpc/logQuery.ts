@@ -1,6 +1,6 @@
 /** eth_getLogs (spec: rpc 8): never incomplete without an error. */
 import type { Bytes } from '../common/bytes.ts';
-import type { FoundLog } from '../projections/repositoriesReader.ts';
+import type { FoundLog, LogScan } from '../projections/repositoriesReader.ts';
 import type { RpcBackend } from './backend.ts';
 import type { BlockId } from './blockTags.ts';
 import { parseBlockNumber, requireBlock, tagHeight } from './blockTags.ts';
@@ -17,6 +17,11 @@ export interface LogQuery {
     | { readonly kind: 'range'; readonly from: BlockId; readonly to: BlockId };
   readonly addresses: readonly Bytes[];
   readonly topics: readonly (readonly Bytes[])[];
+}
+
+/** Of RpcMetrics, which all who search give. */
+export interface LogMetrics {
+  logsScanned(scan: LogScan): void;
 }
 
 export interface LogLimits {
@@ -95,13 +100,17 @@ function reversedRange(): RpcError {
 }
 
 /** Errors: -32602 for an impossible range, -32005 for one that is too wide or holds too much, -32001. */
-export async function findLogs(backend: RpcBackend, query: LogQuery, limits: LogLimits): Promise<readonly FoundLog[]> {
+export async function findLogs(
+  { backend, limits, metrics }: { backend: RpcBackend; limits: LogLimits; metrics: LogMetrics },
+  query: LogQuery,
+): Promise<readonly FoundLog[]> {
   const { fromBlock, toBlock } = await resolveRange(backend, query.range);
   if (toBlock - fromBlock > limits.maxBlocks) {
     throw new RpcError(RPC_CODE.limitExceeded, `query exceeds max block range ${limits.maxBlocks}`);
   }
   const { addresses, topics } = query;
   const search = await backend.repositories.logs({ fromBlock, toBlock, addresses, topics, maxResults: limits.maxLogs });
+  metrics.logsScanned(search.scan);
   if (search.kind === 'found') return search.logs;
   const { lastCompleteBlock } = search;
   const advice =

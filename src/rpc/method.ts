@@ -1,6 +1,7 @@
 /** What a JSON-RPC method is, and the settings that all of them share. */
 import type { RpcBackend } from './backend.ts';
 import type { Filters } from './filters.ts';
+import type { LogMetrics } from './logQuery.ts';
 import type { SubscriptionCalls } from './subscriptions.ts';
 
 /** Settings of the methods; those of the transport are in server.ts. */
@@ -22,6 +23,7 @@ export interface MethodOptions {
   readonly syncingLagBlocks: number;
   /** Limit that the backend sets to a simulation; only for the error text. */
   readonly callTimeoutMs: number;
+  readonly metrics: LogMetrics;
 }
 
 /**

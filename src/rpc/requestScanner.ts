@@ -28,6 +28,8 @@ export class RequestScanner {
   readonly #limits: ScanLimits;
   readonly #idStarts: (number | undefined)[] = [];
   readonly #idEnds: (number | undefined)[] = [];
+  readonly #entryStarts: (number | undefined)[] = [];
+  readonly #entryEnds: (number | undefined)[] = [];
   failure: ScanFailure | undefined;
 
   #offset = 0;
@@ -78,6 +80,13 @@ export class RequestScanner {
     return start === undefined || end === undefined ? undefined : body.toString('utf8', start, end);
   }
 
+  /** Bytes of an entry as written; undefined: it is no object. */
+  entryBytes(entry: number): number | undefined {
+    const start = this.#entryStarts[entry];
+    const end = this.#entryEnds[entry];
+    return start === undefined || end === undefined ? undefined : end - start;
+  }
+
   #inside(byte: number): void {
     if (this.#escaped) {
       this.#escaped = false;
@@ -120,6 +129,7 @@ export class RequestScanner {
         if (atEntry) {
           this.#endId();
           this.#inEntryObject = false;
+          this.#entryEnds[this.#entry] = offset + 1;
         }
         this.#depth -= 1;
         return;
@@ -136,6 +146,7 @@ export class RequestScanner {
       if (this.#entryDepth === 0) this.#entryDepth = byte === OPEN_OBJECT ? 1 : 2;
       if (this.#depth === this.#entryDepth && byte === OPEN_OBJECT) {
         this.#inEntryObject = true;
+        this.#entryStarts[this.#entry] = offset;
         this.#expectKey = true;
         this.#keyIsId = false;
       }

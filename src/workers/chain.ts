@@ -17,10 +17,11 @@ import { checkLogIdentity, decodeCheckpoint } from '../log/logIdentity.ts';
 import { SealChecker, type SettlementAlarm } from '../consumers/sealChecker.ts';
 import { Batcher, type BatcherSettings, type SealedOpenBatch } from '../producers/batcher.ts';
 import type { L1Source } from '../producers/l1Source.ts';
-import { Mempool, type MempoolOptions } from '../producers/mempool.ts';
+import { Mempool, type MempoolCounters, type MempoolOptions } from '../producers/mempool.ts';
+import { type BlockTimes, blockTimes } from '../producers/blockTimes.ts';
 import type { BlockProducer, SentBlock } from '../producers/blockProducer.ts';
 import { ReplayClient, type ReplayClientOptions, type ReplayClientStatus } from '../producers/replayClient.ts';
-import { type BuiltBlock, Sequencer, type SequencerSettings } from '../producers/sequencer.ts';
+import { type BuiltBlock, Sequencer, type SequencerSettings, type TimeInState } from '../producers/sequencer.ts';
 import { type AccountRecord, decodeAccountRecord } from '../protocol/accountRecord.ts';
 import { genesisContext } from '../protocol/genesis.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
@@ -115,6 +116,7 @@ export interface AcceptedBlock {
   readonly pubdataUsedEach: readonly number[];
   /** undefined: not built by this process. */
   readonly sealReason: string | undefined;
+  readonly times: BlockTimes | undefined;
 }
 
 export interface ChainEvents {
@@ -159,6 +161,9 @@ export interface ChainStatus {
     readonly pendingSizeBytes: number;
     readonly queuedSizeBytes: number;
   };
+  readonly poolCounters: MempoolCounters;
+  /** Of the sequencer; undefined: this node is fed over TCP. */
+  readonly timeInStates: readonly TimeInState[] | undefined;
   readonly lastTimestamp: bigint;
   readonly nextL1PriorityId: bigint;
   readonly settlement: SettlementStatus;
@@ -473,6 +478,8 @@ export class Chain {
       isCaughtUp: this.#isCaughtUp,
       unacceptedBlocks: this.#producer.unacceptedBlocks,
       mempool: this.#mempool.status(),
+      poolCounters: this.#mempool.counters,
+      timeInStates: this.#producer.timeInStates,
       lastTimestamp: head?.timestamp ?? 0n,
       nextL1PriorityId: head?.nextL1PriorityId ?? 0n,
       replay: this.#replayClient?.status,
@@ -589,6 +596,7 @@ export class Chain {
       ),
       pubdataUsedEach: output.transactions.map(({ pubdataUsed }) => Number(pubdataUsed)),
       sealReason: built?.sealReason,
+      times: built && blockTimes(built, performance.now()),
     };
     events.accepted(accepted);
     if (this.#isCaughtUp) {

@@ -232,6 +232,11 @@ async function start(): Promise<void> {
     const log = await openLog(config, {
       logger: logger.component('log'),
       onAlarm: (code, facts) => logger.warn({ code, ...facts }, 'the log needs a look'),
+      metrics: {
+        fetched: (seconds) => main.emit('kafkaFetched', seconds),
+        delivered: (records, bytes) => main.emit('kafkaDelivered', { records, bytes }),
+        brokers: (up) => main.emit('kafkaBrokers', up),
+      },
     });
     handleStrayError = (error) => log.handleStrayError?.(error) ?? false;
     const store = await openRocksStore(chainStorePath(config));

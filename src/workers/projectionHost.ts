@@ -24,6 +24,7 @@ export interface ProjectionsEvents {
   applied: AppliedRun & { readonly projection: string };
   state: { readonly projection: string; readonly state: ProjectionState; readonly height: number };
   progress: Progress & { readonly projection: string };
+  duplicates: { readonly projection: string; readonly count: number };
   problem: { readonly projection: string; readonly kind: string; readonly code: string; readonly message: string };
   /** Into ClickHouse. */
   inserted: InsertedRows;
@@ -85,6 +86,7 @@ export async function hostProjections({ chosen, openStore, limits, isOptional = 
           tell('applied', { ...run, projection: projection.name });
         },
         state: (state) => tell('state', { projection: projection.name, state, height: runner.height }),
+        duplicates: (count) => tell('duplicates', { projection: projection.name, count }),
         progress: (progress) => tell('progress', { ...progress, projection: projection.name }),
         error: (error) => tellProblem(projection.name, error),
       },

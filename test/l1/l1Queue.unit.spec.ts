@@ -4,6 +4,7 @@ import { L1Queue, type L1Alarm } from '../../src/producers/l1Queue.ts';
 import type { L1Transaction, SenderedTransaction } from '../../src/protocol/transaction.ts';
 import { wouldStopVm } from '../../src/vm/l1Transaction.ts';
 import { anAddress, anL1Transaction, fromL1, from as fromSender } from '../support/factories.ts';
+import { FakeClock } from '../support/fakeClock.ts';
 
 const request = (id: number, to = 1): L1Transaction => anL1Transaction({ nonce: BigInt(id), to: anAddress(to) });
 const sendered = (transaction: L1Transaction): SenderedTransaction => ({ transaction, sender: transaction.initiator });
@@ -12,13 +13,16 @@ const never = new AbortController().signal;
 describe('L1Queue', () => {
   let queue: L1Queue;
   let alarms: (L1Alarm | undefined)[];
+  let clock: FakeClock;
 
   beforeEach(() => {
     alarms = [];
+    clock = new FakeClock();
     queue = new L1Queue({
       refusal: (transaction) => wouldStopVm(transaction, { gasLimit: 100_000_000n }),
       onAlarm: (alarm) => alarms.push(alarm),
       capacity: 3,
+      clock,
     });
     queue.begin(0n, undefined);
   });
@@ -51,6 +55,23 @@ describe('L1Queue', () => {
     assert.equal(queue.hasRoom(), false);
     queue.included([request(0), request(1)].map(sendered));
     assert.equal(queue.hasRoom(), true);
+  });
+
+  it('knows how long the oldest request has waited, across blocks and reorganisations', () => {
+    const ages = (): readonly number[] => [queue.status.waiting, queue.status.oldestAgeMs];
+    assert.deepEqual(ages(), [0, 0]);
+    queue.add([request(0)]);
+    clock.advance(2_000);
+    queue.add([request(1)]);
+    clock.advance(1_000);
+    assert.deepEqual(ages(), [2, 3_000]);
+    queue.included([sendered(request(0))]);
+    assert.deepEqual(ages(), [1, 1_000]);
+    queue.truncate(1n);
+    assert.deepEqual(ages(), [0, 0]);
+    queue.add([request(1, 9)]);
+    clock.advance(500);
+    assert.deepEqual(ages(), [1, 500]);
   });
 
   it('keeps a request that would stop the VM, and all after it, from the sequencer', () => {

@@ -414,6 +414,44 @@ describe('eventLog.kafka', () => {
       await reader.end();
     }).timeout(60_000);
 
+    it('counts what it fetches, and says which brokers are there', async () => {
+      const topic = await aTopic();
+      await (await open(topic)).append(someEntries(30));
+      const fetches: number[] = [];
+      const delivered = { records: 0, bytes: 0 };
+      let brokers: [string, boolean][] = [];
+      const log = await open(topic, {
+        lookAtBrokersMs: 200,
+        metrics: {
+          fetched: (seconds) => fetches.push(seconds),
+          delivered(records, bytes) {
+            delivered.records += records;
+            delivered.bytes += bytes;
+          },
+          brokers: (up) => (brokers = [...up]),
+        },
+      });
+      await take(log, 0, 30);
+      assert.equal(delivered.records, 30);
+      assert.equal(
+        delivered.bytes,
+        someEntries(30).reduce((sum, { key, bytes }) => sum + key.length + bytes.length, 0),
+      );
+      assert.ok(fetches.length > 0 && fetches.every((seconds) => seconds < 5), fetches.join());
+      const shown = async (isUp: boolean): Promise<void> => {
+        const started = performance.now();
+        while (brokers.length !== 1 || brokers[0]?.[1] !== isUp) {
+          assert.ok(performance.now() - started < 30_000, JSON.stringify(brokers));
+          await delay(50);
+        }
+      };
+      await shown(true);
+      await kafka.kill();
+      await shown(false);
+      await kafka.restart();
+      await shown(true);
+    }).timeout(90_000);
+
     it('says so when there is no broker', async () => {
       const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
       await once(server, 'listening');

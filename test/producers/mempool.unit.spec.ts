@@ -176,7 +176,7 @@ describe('mempool: admission against state', () => {
     const poor = aTransaction({ value: 1n });
     refused('POOL_INSUFFICIENT_FUNDS', () => pool.add(poor, address(4), { ...RICH, balance: cost(poor) - 1n }));
     pool.add(poor, address(4), { ...RICH, balance: cost(poor) });
-    assert.equal(pool.counters.added, 2);
+    assert.deepEqual(pool.counters.added, { new: 2, replacement: 0 });
     assert.deepEqual(pool.counters.rejected, {
       POOL_ALREADY_KNOWN: 1,
       POOL_NONCE_TOO_LOW: 1,
@@ -198,6 +198,8 @@ describe('mempool: admission against state', () => {
     const second = aTransaction({ maxFeePerGas: 1_100n, maxPriorityFeePerGas: 110n });
     assert.deepEqual(pool.add(second, address(1), RICH), { replaced: first.hash });
     assert.equal(pool.get(first.hash), undefined);
+    assert.deepEqual(pool.counters.added, { new: 1, replacement: 1 });
+    assert.equal(pool.counters.removed.replaced, 1);
     assert.deepEqual(drain(pool), [second]);
     assert.deepEqual(pool.status().pending, 1);
   });

@@ -127,6 +127,19 @@ describe('sequencer', () => {
       built[0]?.output.transactions.map(({ gasUsed }) => gasUsed),
       DEPOSIT_GAS,
     );
+    const [first] = built;
+    assert.deepEqual(
+      first?.executionTimes.map(({ totalMs, waitingMs }) => totalMs > waitingMs),
+      [true, true],
+    );
+    assert.ok((first?.executionTimes[0]?.waitingMs ?? 0) > 0);
+    const spent = new Map(
+      sequencer.timeInStates.map(({ specific, generic, seconds }) => [specific, { generic, seconds }]),
+    );
+    assert.equal(spent.get('execution')?.generic, 'processing');
+    for (const state of ['execution', 'read_storage', 'sealing'] as const)
+      assert.ok((spent.get(state)?.seconds ?? 0) > 0, state);
+    assert.ok(!spent.has('waiting_send'));
   });
 
   it('GasLimit: an L1 transaction that does not fit is the first of the next block', async () => {

@@ -4,7 +4,13 @@ import { equalBytes, type Bytes } from '../../src/common/bytes.ts';
 import { sectionRows, BloomQuery, SECTION_BLOCKS } from '../../src/projections/bloomSections.ts';
 import { repositories } from '../../src/projections/repositories.ts';
 import { heightOfKey } from '../../src/projections/repositoriesKeys.ts';
-import type { FoundLog, LogFilter, LogSearch, RepositoriesReader } from '../../src/projections/repositoriesReader.ts';
+import type {
+  FoundLog,
+  LogFilter,
+  LogScan,
+  LogSearch,
+  RepositoriesReader,
+} from '../../src/projections/repositoriesReader.ts';
 import { LogsBloom, mayContain } from '../../src/protocol/bloom.ts';
 import type { Log } from '../../src/protocol/blockOutput.ts';
 import { decodeTransaction } from '../../src/protocol/transactionCodec.ts';
@@ -44,21 +50,27 @@ describe('projections/logSearch', () => {
       maxResults: fc.oneof(fc.nat(4), fc.constant(100_000)),
     });
     let found = 0;
+    let falsePositives = 0;
     await fc.assert(
       fc.asyncProperty(filters, async ({ length, ...rest }) => {
         const filter = { ...rest, toBlock: rest.fromBlock + length };
         const result = await reader.logs(filter);
-        assert.deepEqual(result, naiveSearch(all, filter));
+        const { candidates, matching, blocks } = result.scan;
+        assert.ok(matching <= candidates && candidates <= blocks, JSON.stringify(result.scan));
+        assert.deepEqual(result, naiveSearch(all, filter, candidates));
+        if (filter.addresses.length > 0) falsePositives += candidates - matching;
         if (result.kind === 'found') found += result.logs.length;
       }),
       { numRuns: 300, seed: 4 },
     );
     assert.ok(found > 500, 'the filters match something');
+    assert.ok(falsePositives > 0, 'a bloom says yes where topics and addresses are not of one log');
   });
 
   it('finds every log of every block without a filter, indexed over the block', async () => {
     const result = await reader.logs({ fromBlock: 0, toBlock: 600, addresses: [], topics: [], maxResults: 1e6 });
-    assert.deepEqual(result, { kind: 'found', logs: all });
+    const matching = new Set(all.map(({ blockNumber }) => blockNumber)).size;
+    assert.deepEqual(result, { kind: 'found', logs: all, scan: { blocks: 601, candidates: matching, matching } });
     assert.ok(all.some(({ logIndex, transactionIndex }) => logIndex > 0 && transactionIndex > 0));
   });
 
@@ -78,19 +90,25 @@ describe('projections/logSearch', () => {
     assert.deepEqual(await reader.logs({ ...filter, fromBlock: 0, maxResults: ofFirst }), {
       kind: 'tooMany',
       lastCompleteBlock: second - 1,
+      scan: { blocks: second + 1, candidates: 2, matching: 2 },
     });
     assert.deepEqual(await reader.logs({ ...filter, fromBlock: first, maxResults: ofFirst - 1 }), {
       kind: 'tooMany',
       lastCompleteBlock: undefined,
+      scan: { blocks: 1, candidates: 1, matching: 1 },
     });
   });
 
   it('finds nothing in an inverted range, beyond the head and in genesis', async () => {
     const filter = { addresses: [], topics: [], maxResults: 10 };
-    const nothing = { kind: 'found', logs: [] };
-    assert.deepEqual(await reader.logs({ ...filter, fromBlock: 300, toBlock: 200 }), nothing);
-    assert.deepEqual(await reader.logs({ ...filter, fromBlock: 601, toBlock: 5000 }), nothing);
-    assert.deepEqual(await reader.logs({ ...filter, fromBlock: 0, toBlock: 0 }), nothing);
+    const nothing = (blocks: number) => ({
+      kind: 'found',
+      logs: [],
+      scan: { blocks, candidates: 0, matching: 0 },
+    });
+    assert.deepEqual(await reader.logs({ ...filter, fromBlock: 300, toBlock: 200 }), nothing(0));
+    assert.deepEqual(await reader.logs({ ...filter, fromBlock: 601, toBlock: 5000 }), nothing(4400));
+    assert.deepEqual(await reader.logs({ ...filter, fromBlock: 0, toBlock: 0 }), nothing(1));
   });
 
   it('reads receipts only of blocks whose bloom lets it', async () => {
@@ -170,17 +188,23 @@ function everyLog(entries: readonly JournalEntry[]): FoundLog[] {
   });
 }
 
-function naiveSearch(all: readonly FoundLog[], filter: LogFilter): LogSearch {
+function naiveSearch(all: readonly FoundLog[], filter: LogFilter, candidates: number): LogSearch {
   const contains = (list: readonly Bytes[], value: Bytes | undefined): boolean =>
     value !== undefined && (list.length === 0 || list.some((other) => equalBytes(other, value)));
   const matches = (log: Log): boolean =>
     contains(filter.addresses, log.address) && filter.topics.every((any, i) => contains(any, log.topics[i]));
   const logs: FoundLog[] = [];
+  const scan = (lastBlock: number): LogScan => ({
+    blocks: lastBlock - filter.fromBlock + 1,
+    candidates,
+    matching: new Set(logs.map(({ blockNumber }) => blockNumber)).size,
+  });
   for (let block = filter.fromBlock; block <= filter.toBlock; block++) {
     logs.push(...all.filter((log) => log.blockNumber === block && matches(log)));
     if (filter.fromBlock !== filter.toBlock && logs.length > filter.maxResults) {
-      return { kind: 'tooMany', lastCompleteBlock: block > filter.fromBlock ? block - 1 : undefined };
+      const lastCompleteBlock = block > filter.fromBlock ? block - 1 : undefined;
+      return { kind: 'tooMany', lastCompleteBlock, scan: scan(block) };
     }
   }
-  return { kind: 'found', logs };
+  return { kind: 'found', logs, scan: scan(filter.toBlock) };
 }

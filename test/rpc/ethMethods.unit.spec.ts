@@ -499,6 +499,7 @@ describe('eth methods', () => {
         '0x05',
         '0x06',
       ]);
+      assert.deepEqual(test.counted.scans, [{ blocks: 7, candidates: 3, matching: 3 }]);
       assert.deepEqual(dataOf(await test.call('eth_getLogs', {})), ['0x04', '0x05', '0x06']);
       assert.deepEqual(dataOf(await test.call('eth_getLogs', { fromBlock: '0x4', toBlock: '0x5' })), [
         '0x01',

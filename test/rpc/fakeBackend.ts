@@ -8,6 +8,7 @@ import type { MerkleTreeReader } from '../../src/projections/merkleTreeReader.ts
 import type {
   FoundLog,
   LogFilter,
+  LogScan,
   LogSearch,
   RepositoriesReader,
   StoredBlock,
@@ -16,6 +17,7 @@ import type {
   TransactionMeta,
 } from '../../src/projections/repositoriesReader.ts';
 import type { Log } from '../../src/protocol/blockOutput.ts';
+import type { RpcMetrics } from '../../src/rpc/dispatcher.ts';
 import { EMPTY_OMMERS_HASH } from '../../src/protocol/blockHeader.ts';
 import type { BlockContext } from '../../src/protocol/replayRecord.ts';
 import { decodeTransaction } from '../../src/protocol/transactionCodec.ts';
@@ -52,6 +54,12 @@ interface FakeBlock {
   readonly block: StoredBlock;
   readonly transactions: readonly StoredTransaction[];
   readonly receipts: readonly StoredReceipt[];
+}
+
+/** As if blooms never said yes in vain. */
+function scanOf(fromBlock: number, lastBlock: number, found: readonly FoundLog[]): LogScan {
+  const matching = new Set(found.map(({ blockNumber }) => blockNumber)).size;
+  return { blocks: Math.max(0, lastBlock - fromBlock + 1), candidates: matching, matching };
 }
 
 function matchesLog(log: Log, filter: LogFilter): boolean {
@@ -215,10 +223,11 @@ export class FakeChain {
         });
       }
       if (filter.toBlock > filter.fromBlock && found.length > filter.maxResults) {
-        return { kind: 'tooMany', lastCompleteBlock: before < filter.fromBlock ? undefined : before };
+        const lastCompleteBlock = before < filter.fromBlock ? undefined : before;
+        return { kind: 'tooMany', lastCompleteBlock, scan: scanOf(filter.fromBlock, number, found) };
       }
     }
-    return { kind: 'found', logs: found };
+    return { kind: 'found', logs: found, scan: scanOf(filter.fromBlock, filter.toBlock, found) };
   }
 
   private repositories(): RepositoriesReader {
@@ -307,8 +316,10 @@ export class FakeChain {
 
 /** What the server counted. */
 export interface Counted {
-  readonly calls: { readonly method: string; readonly code: number; readonly responseBytes: number }[];
+  readonly calls: Pick<Parameters<RpcMetrics['call']>[0], 'method' | 'code' | 'requestBytes' | 'responseBytes'>[];
   readonly batches: number[];
+  readonly batchMethods: Readonly<Record<string, number>>[];
+  readonly scans: LogScan[];
   readonly rejected: string[];
   readonly internalErrors: unknown[];
   readonly subscriptions: Map<string, number>;
@@ -338,6 +349,8 @@ export async function startTestServer(chain: FakeChain, options: Partial<RpcServ
   const counted: Counted = {
     calls: [],
     batches: [],
+    batchMethods: [],
+    scans: [],
     rejected: [],
     internalErrors: [],
     subscriptions: new Map(),
@@ -367,8 +380,13 @@ export async function startTestServer(chain: FakeChain, options: Partial<RpcServ
     maxSubscriptions: 1_024,
     maxUnreadBytes: 16 * 1024 * 1024,
     metrics: {
-      call: ({ method, code, responseBytes }) => counted.calls.push({ method, code, responseBytes }),
-      batch: ({ entries }) => counted.batches.push(entries),
+      call: ({ method, code, requestBytes, responseBytes }) =>
+        counted.calls.push({ method, code, requestBytes, responseBytes }),
+      batch: ({ entries, methods }) => {
+        counted.batches.push(entries);
+        counted.batchMethods.push(Object.fromEntries(methods));
+      },
+      logsScanned: (scan) => counted.scans.push(scan),
       inFlight: () => {},
       rejected: (reason) => counted.rejected.push(reason),
       webSockets: (open) => (counted.webSockets = open),

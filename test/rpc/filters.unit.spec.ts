@@ -221,7 +221,11 @@ describe('the life of filters', () => {
       maxResponseBytes: 100_000,
       clock,
       random: systemRandom,
-      metrics: { filters: (count) => (installed = count), filterExpired: () => (expired += 1) },
+      metrics: {
+        filters: (count) => (installed = count),
+        filterExpired: () => (expired += 1),
+        logsScanned: () => undefined,
+      },
       filterTtlMs: TTL_MS,
       maxFilters: 3,
       ...settings,

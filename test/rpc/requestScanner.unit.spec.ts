@@ -47,6 +47,17 @@ describe('requestScanner', () => {
     assert.deepEqual(ids('[[{"id":1}],{"id":2}]', 2), [undefined, '2']);
   });
 
+  it('measures each entry as it is written', () => {
+    const entries = ['{"id":1, "params":[{"a":"}"}]}', '{}', '{"method":"é"}'];
+    for (const chunkLength of [1, 7, 1_000]) {
+      const { scanner } = scan(`[${entries.join(' , ')}]`, chunkLength);
+      entries.forEach((entry, index) => assert.equal(scanner.entryBytes(index), Buffer.byteLength(entry)));
+      assert.equal(scan(` ${entries[0]} `, chunkLength).scanner.entryBytes(0), entries[0]?.length);
+    }
+    assert.equal(scan('[1,{}]').scanner.entryBytes(0), undefined);
+    assert.equal(scan('[1,{}]').scanner.entryBytes(1), 2);
+  });
+
   it('gives the same answer for every split into chunks', () => {
     const text = '[{"id":1152921504606846976,"p":"a\\\\\\"}],{"},{"id": "é\\n" ,"params":[{"id":3}]}]';
     const whole = ids(text, 2);

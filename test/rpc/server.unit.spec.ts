@@ -359,6 +359,13 @@ describe('rpc server', () => {
       assert.equal(answers.filter(({ error }) => error === undefined).length, 99);
       assert.equal(answers[37]?.error?.code, -32601);
       assert.deepEqual(test.counted.batches, [100]);
+      assert.deepEqual(test.counted.batchMethods, [
+        { eth_chainId: 25, net_version: 24, eth_blockNumber: 25, web3_clientVersion: 25, unknown: 1 },
+      ]);
+      assert.deepEqual(
+        test.counted.calls.map(({ requestBytes }) => requestBytes).sort(),
+        calls.map((call) => JSON.stringify(call).length).sort(),
+      );
     });
 
     it('keeps the order whatever finishes first', async () => {

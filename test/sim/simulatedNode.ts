@@ -132,6 +132,7 @@ export class SimulatedNode {
       refusal: (transaction) =>
         options.role === 'main' ? wouldStopVm(transaction, { gasLimit: GAS_LIMIT }) : undefined,
       onAlarm: (alarm) => this.#note(`alarm ${alarm?.code ?? 'over'}`),
+      clock: this.clock,
     });
   }
 

@@ -20,7 +20,7 @@ export const byHash: ArgumentParser = (params) => ({
 });
 
 export function blockMethods(options: MethodOptions): MethodTable {
-  const { backend, maxResponseBytes } = options;
+  const { backend, maxResponseBytes, metrics } = options;
   const { repositories } = backend;
   const limits = { maxBlocks: options.maxBlocksPerFilter, maxLogs: options.maxLogsPerResponse };
 
@@ -91,7 +91,7 @@ export function blockMethods(options: MethodOptions): MethodTable {
     },
     eth_getLogs: async (params) => {
       const query = parseLogQuery(required(params, 0), argumentName(0));
-      return jsonArray(await findLogs(backend, query, limits), logObject, maxResponseBytes);
+      return jsonArray(await findLogs({ backend, limits, metrics }, query), logObject, maxResponseBytes);
     },
   };
 }
