@@ -168,18 +168,23 @@ export interface PubdataInput {
   readonly messages: readonly Bytes[];
 }
 
-function diffLength(diff: PubdataDiff): number {
-  return diff.kind === 'slot'
-    ? valueDiffLength(diff.initial, diff.final)
-    : accountDiffLength(diff.initial, diff.final, diff.storedCode !== undefined);
+/** Bytes that the diff does not exceed: most are of values, whose length is only known once they are written. */
+function diffLengthMax(diff: PubdataDiff): number {
+  if (diff.kind === 'slot') return FULL_LENGTH;
+  const { initial, final, storedCode } = diff;
+  if (equalAccountCode(initial, final)) return 1 + 2 * FULL_LENGTH;
+  return (
+    2 * FULL_LENGTH +
+    (storedCode === undefined ? NO_BYTECODE_FIXED_LENGTH : FULL_FIXED_LENGTH + storedCodeLength(final))
+  );
 }
 
 /** The pubdata of a block (spec: state 7). */
 export function encodePubdata(input: PubdataInput): Bytes {
-  let length = 32 + 4 + 4 + 4 + input.l2ToL1Logs.length * L2_TO_L1_LOG_LENGTH;
-  for (const diff of input.diffs) length += 32 + diffLength(diff);
-  for (const message of input.messages) length += 4 + message.length;
-  const out = new Uint8Array(length);
+  let lengthMax = 32 + 4 + 4 + 4 + input.l2ToL1Logs.length * L2_TO_L1_LOG_LENGTH;
+  for (const diff of input.diffs) lengthMax += 32 + diffLengthMax(diff);
+  for (const message of input.messages) lengthMax += 4 + message.length;
+  const out = new Uint8Array(lengthMax);
   const view = dataView(out);
   out.set(input.blockHash);
   view.setUint32(32, input.diffs.length);
@@ -202,8 +207,8 @@ export function encodePubdata(input: PubdataInput): Bytes {
     out.set(message, position + 4);
     position += 4 + message.length;
   }
-  assert(position === length, `pubdata was sized ${length} bytes and filled to ${position}`);
-  return out;
+  assert(position <= lengthMax, `pubdata was sized ${lengthMax} bytes and filled to ${position}`);
+  return out.slice(0, position);
 }
 
 export interface DecodedValueDiff {

@@ -119,7 +119,7 @@ function encodeItems(items: readonly RlpItem[]): Bytes {
   return out;
 }
 
-function decodeLegacy(raw: Bytes): L2Transaction {
+function decodeLegacy(raw: Bytes, hash: Bytes): L2Transaction {
   const outer = new RlpCursor(raw);
   const list = outer.list();
   outer.finish();
@@ -150,7 +150,7 @@ function decodeLegacy(raw: Bytes): L2Transaction {
   const signed = listAround({ type: undefined, head: EMPTY_BYTES, middle: unsigned, tail: chainItems });
   return {
     type: 0,
-    hash: keccak256(raw),
+    hash,
     raw,
     signingHash: keccak256(signed),
     signingLength: signed.length,
@@ -169,7 +169,7 @@ function decodeLegacy(raw: Bytes): L2Transaction {
   };
 }
 
-function decodeTyped(raw: Bytes, type: 1 | 2): L2Transaction {
+function decodeTyped(raw: Bytes, type: 1 | 2, hash: Bytes): L2Transaction {
   const outer = new RlpCursor(raw, 1);
   const list = outer.list();
   outer.finish();
@@ -191,7 +191,7 @@ function decodeTyped(raw: Bytes, type: 1 | 2): L2Transaction {
   const signed = listAround({ type, head: EMPTY_BYTES, middle: unsigned, tail: EMPTY_BYTES });
   return {
     type,
-    hash: keccak256(raw),
+    hash,
     raw,
     signingHash: keccak256(signed),
     signingLength: signed.length,
@@ -252,14 +252,14 @@ function decodeL1(raw: Bytes, type: 0x7e | 0x7f): L1Transaction {
   };
 }
 
-function decodeByType(raw: Bytes): Transaction {
+function decodeByType(raw: Bytes, hash: Bytes | undefined): Transaction {
   const type = raw[0];
   if (type === undefined) throw malformed('it is empty');
-  if (type >= LIST_BASE) return decodeLegacy(raw);
+  if (type >= LIST_BASE) return decodeLegacy(raw, hash ?? keccak256(raw));
   switch (type) {
     case 1:
     case 2:
-      return decodeTyped(raw, type);
+      return decodeTyped(raw, type, hash ?? keccak256(raw));
     case UPGRADE_TYPE:
     case L1_PRIORITY_TYPE:
       return decodeL1(raw, type);
@@ -278,13 +278,14 @@ function decodeByType(raw: Bytes): Transaction {
  * TRANSACTION_MALFORMED.
  *
  * `raw` of the result is the input, or a copy when the input is a view of a larger buffer; `input` is a view of it.
+ * @param hash keccak256 of the envelope, from who has it already
  */
-export function decodeTransaction(bytes: Bytes): Transaction {
+export function decodeTransaction(bytes: Bytes, hash?: Bytes): Transaction {
   // Node's Buffers would pull their pool along and have another `slice`.
   const raw =
     bytes.length === bytes.buffer.byteLength && bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes);
   try {
-    return decodeByType(raw);
+    return decodeByType(raw, hash);
   } catch (error) {
     if (error instanceof ProtocolError && error.code === 'RLP_MALFORMED') throw malformed(error.message, {}, error);
     throw error;

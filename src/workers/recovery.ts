@@ -3,10 +3,10 @@
  * and each transaction is recovered once per process as far as the memory of results reaches.
  */
 import { Worker } from 'node:worker_threads';
-import { type Bytes, bytesKey } from '../common/bytes.ts';
+import { type Bytes, EMPTY_BYTES, bytesKey } from '../common/bytes.ts';
 import { NodeError } from '../common/errors.ts';
 import { keccak256 } from '../common/hash.ts';
-import { ADDRESS_BYTES, type RecoveryAnswer, type RecoveryRequest } from './recoveryMessages.ts';
+import { ADDRESS_BYTES, HASH_BYTES, type RecoveryAnswer, type RecoveryRequest } from './recoveryMessages.ts';
 
 export interface RecoveryOptions {
   readonly workerCount?: number;
@@ -37,7 +37,9 @@ const BATCH_TRANSACTIONS = 128;
 const BATCHES_PER_WORKER = 2;
 
 interface Job {
+  /** `bytesKey` of the hash. */
   readonly key: string;
+  readonly hash: Bytes;
   readonly raw: Bytes;
   readonly resolve: (recovered: RecoveredSender) => void;
   readonly reject: (error: Error) => void;
@@ -82,7 +84,8 @@ class RecoveryClient implements Recovery {
   }
 
   recover(raw: Bytes): Promise<RecoveredSender> {
-    const key = bytesKey(keccak256(raw));
+    const hash = keccak256(raw);
+    const key = bytesKey(hash);
     const cached = this.#cache.get(key);
     if (cached !== undefined) {
       this.#cache.delete(key);
@@ -105,7 +108,7 @@ class RecoveryClient implements Recovery {
       );
     }
     const promise = new Promise<RecoveredSender>((resolve, reject) => {
-      this.#queue.push({ key, raw, resolve, reject });
+      this.#queue.push({ key, hash, raw, resolve, reject });
     });
     this.#running.set(key, promise);
     if (this.#queue.length - this.#queueStart >= BATCH_TRANSACTIONS) this.#dispatch();
@@ -138,7 +141,7 @@ class RecoveryClient implements Recovery {
     worker.on('error', failed);
     worker.on('messageerror', failed);
     worker.on('exit', (exitCode) => failed(new Error(`exit code ${exitCode}`)));
-    const greeting: RecoveryRequest = { id: GREETING_ID, bytes: new Uint8Array(0), lengths: [] };
+    const greeting: RecoveryRequest = { id: GREETING_ID, bytes: EMPTY_BYTES, lengths: [], hashes: EMPTY_BYTES };
     worker.postMessage(greeting);
     return slot;
   }
@@ -174,15 +177,17 @@ class RecoveryClient implements Recovery {
   #send(slot: WorkerSlot, jobs: readonly Job[]): void {
     const lengths = jobs.map(({ raw }) => raw.length);
     const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+    const hashes = new Uint8Array(jobs.length * HASH_BYTES);
     let offset = 0;
-    for (const { raw } of jobs) {
+    jobs.forEach(({ raw, hash }, index) => {
       bytes.set(raw, offset);
       offset += raw.length;
-    }
+      hashes.set(hash, index * HASH_BYTES);
+    });
     const id = this.#nextBatchId++;
     slot.batches.set(id, jobs);
-    const request: RecoveryRequest = { id, bytes, lengths };
-    slot.worker.postMessage(request, [bytes.buffer]);
+    const request: RecoveryRequest = { id, bytes, lengths, hashes };
+    slot.worker.postMessage(request, [bytes.buffer, hashes.buffer]);
   }
 
   #receive(slot: WorkerSlot, { id, senders, failures }: RecoveryAnswer): void {

@@ -3,12 +3,15 @@ import type { Bytes } from '../common/bytes.ts';
 import type { ErrorFacts, ErrorKind } from '../common/errors.ts';
 
 export const ADDRESS_BYTES = 20;
+export const HASH_BYTES = 32;
 
 export interface RecoveryRequest {
   readonly id: number;
   /** The encodings of the batch, one after the other. */
   readonly bytes: Bytes;
   readonly lengths: readonly number[];
+  /** keccak256 of each, one after the other. */
+  readonly hashes: Bytes;
 }
 
 export interface RecoveryFailure {

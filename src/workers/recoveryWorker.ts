@@ -4,13 +4,19 @@ import { type ErrorFacts, NodeError, errorText } from '../common/errors.ts';
 import { recoverSender } from '../producers/senderRecovery.ts';
 import { decodeTransaction } from '../protocol/transactionCodec.ts';
 import { isL1Transaction } from '../protocol/transaction.ts';
-import { ADDRESS_BYTES, type RecoveryAnswer, type RecoveryFailure, type RecoveryRequest } from './recoveryMessages.ts';
+import {
+  ADDRESS_BYTES,
+  HASH_BYTES,
+  type RecoveryAnswer,
+  type RecoveryFailure,
+  type RecoveryRequest,
+} from './recoveryMessages.ts';
 
 const port = parentPort;
 if (port === null)
   throw new NodeError('invariant', 'recoveryWorker runs only as a worker thread', { code: 'NOT_A_WORKER' });
 
-port.on('message', ({ id, bytes, lengths }: RecoveryRequest) => {
+port.on('message', ({ id, bytes, lengths, hashes }: RecoveryRequest) => {
   const senders = new Uint8Array(lengths.length * ADDRESS_BYTES);
   const failures: RecoveryFailure[] = [];
   let offset = 0;
@@ -18,7 +24,7 @@ port.on('message', ({ id, bytes, lengths }: RecoveryRequest) => {
     const raw = bytes.subarray(offset, offset + length);
     offset += length;
     try {
-      const transaction = decodeTransaction(raw);
+      const transaction = decodeTransaction(raw, hashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES));
       const sender = isL1Transaction(transaction) ? transaction.initiator : recoverSender(transaction);
       senders.set(sender, index * ADDRESS_BYTES);
     } catch (error) {
