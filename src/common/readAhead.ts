@@ -11,8 +11,8 @@ export interface ReadAheadOptions<Item, Prepared> {
 }
 
 /**
- * The items of a source, in order and prepared. An error of the source or of `prepare` comes after the items before it. Ends when the source does, at
- * once when the signal fires; the source has ended then.
+ * The items of a source, in order and prepared. An error of the source or of `prepare` comes after the items before it.
+ * Ends when the source does, at once when the signal fires; the source has ended then.
  */
 export async function* readAhead<Item, Prepared>(
   follow: (signal: AbortSignal) => AsyncIterable<Item>,
