@@ -38,6 +38,8 @@ const PAGE_SIZE_BYTES = 64 * 1024;
 const CHECKPOINT_PAGES = 64;
 /** How late a reader in another process may see an entry. */
 const POLL_MS = 10;
+/** How long a call may wait for another process: after a `kill -9`, whoever opens the file first reads back its WAL alone. */
+const BUSY_TIMEOUT_MS = 2_000;
 
 interface Statements {
   readonly insert: StatementSync | undefined;
@@ -76,7 +78,7 @@ export class EmbeddedEventLog implements EventLog {
     }
     let database: DatabaseSync | undefined;
     try {
-      database = new DatabaseSync(file, { readOnly: this.#isReadOnly });
+      database = new DatabaseSync(file, { readOnly: this.#isReadOnly, timeout: BUSY_TIMEOUT_MS });
       this.#database = database;
       if (!this.#isReadOnly) prepareFile(database);
       if (options.maxPages !== undefined) database.exec(`PRAGMA max_page_count=${options.maxPages}`);
@@ -194,7 +196,7 @@ export class EmbeddedEventLog implements EventLog {
     try {
       row = this.#statements.at.get(position);
     } catch (error) {
-      // The writer holds the file for a moment while it opens or closes: nothing new yet.
+      // The writer holds the file longer than a moment: nothing new yet.
       if (this.#isReadOnly && sqliteCode(error) === SQLITE_BUSY) return undefined;
       throw this.#ioError(`read the entry at position ${position}`, error);
     }

@@ -4,6 +4,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { NodeError } from '../../src/common/errors.ts';
 import { type EmbeddedEventLog, openEmbeddedLog } from '../../src/log/eventLog.embedded.ts';
 import { MemoryEventLog } from '../../src/log/eventLog.memory.ts';
@@ -53,6 +54,23 @@ eventLogContract(
   },
   true,
 );
+
+/** Another thread runs `sql` on the file and lets go of it 300 ms later. */
+async function hold(file: string, sql: string): Promise<{ readonly released: Promise<unknown> }> {
+  const holder = new Worker(
+    `const { DatabaseSync } = require('node:sqlite');
+     const { parentPort, workerData } = require('node:worker_threads');
+     const database = new DatabaseSync(workerData.file);
+     database.exec(workerData.sql);
+     parentPort.postMessage('held');
+     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+     database.close();`,
+    { eval: true, workerData: { file, sql } },
+  );
+  const released = once(holder, 'exit');
+  await once(holder, 'message');
+  return { released };
+}
 
 describe('eventLog.embedded', () => {
   let path: string;
@@ -122,6 +140,23 @@ describe('eventLog.embedded', () => {
     const expected = Array.from({ length: end }, (_, i) => anEncodedEntry(i, 50_000));
     assertEntries(await take(log, 0, end), expected);
     await log.append([anEncodedEntry(end)]);
+  });
+
+  it('waits for another process that holds the file for a moment, at opening and at an append', async () => {
+    await open().close();
+    const file = join(path, 'log.sqlite');
+    for (const readOnly of [false, true]) {
+      const { released } = await hold(file, 'PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE');
+      const log = open(readOnly);
+      assert.equal(await log.end(), 0);
+      await released;
+      await log.close();
+    }
+    const log = open();
+    const { released } = await hold(file, 'BEGIN IMMEDIATE');
+    await log.append(someEntries(1));
+    await released;
+    assert.equal(await log.end(), 1);
   });
 
   it('says what is wrong with a file of another format', async () => {
