@@ -1,5 +1,6 @@
 /** A log that is read late, to try out what a slow one does (`event_log_read_delay`, development only). */
 import { BoundedQueue } from '../common/boundedQueue.ts';
+import { type Clock, systemClock } from '../common/clock.ts';
 import { readAhead } from '../common/readAhead.ts';
 import type { CaughtUp, EventLog, LogEntry } from './eventLog.ts';
 
@@ -12,7 +13,7 @@ interface Held {
 }
 
 /** Every entry is delivered `delayMs` after it was there to be read; nothing else changes. */
-export function delayReads(log: EventLog, delayMs: number): EventLog {
+export function delayReads(log: EventLog, delayMs: number, clock = systemClock): EventLog {
   return {
     append: (entries) => log.append(entries),
     openProducer: () => log.openProducer(),
@@ -20,7 +21,7 @@ export function delayReads(log: EventLog, delayMs: number): EventLog {
     start: () => log.start(),
     entryAt: (position) => log.entryAt(position),
     close: () => log.close(),
-    follow: (from, signal) => late(log, from, delayMs, signal),
+    follow: (from, signal) => late(log, from, { delayMs, clock, signal }),
     handleStrayError: (error) => log.handleStrayError?.(error) ?? false,
   };
 }
@@ -28,30 +29,29 @@ export function delayReads(log: EventLog, delayMs: number): EventLog {
 async function* late(
   log: EventLog,
   from: number,
-  delayMs: number,
-  signal: AbortSignal,
+  { delayMs, clock, signal }: { delayMs: number; clock: Clock; signal: AbortSignal },
 ): AsyncGenerator<LogEntry | CaughtUp> {
   const held = readAhead((stop) => log.follow(from, stop), {
-    prepare: (item): Held => ({ item, dueAtMs: performance.now() + delayMs }),
+    prepare: (item): Held => ({ item, dueAtMs: clock.now() + delayMs }),
     queue: new BoundedQueue<Held>(HELD_BACK_ENTRIES),
     signal,
   });
   for await (const { item, dueAtMs } of held) {
-    await pause(dueAtMs - performance.now(), signal);
+    await pause(dueAtMs - clock.now(), clock, signal);
     if (signal.aborted) return;
     yield item;
   }
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
   if (ms <= 0 || signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const done = (): void => {
-      clearTimeout(timer);
+      cancel();
       signal.removeEventListener('abort', done);
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    const cancel = clock.setTimer(ms, done);
     signal.addEventListener('abort', done, { once: true });
   });
 }

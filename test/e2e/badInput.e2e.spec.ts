@@ -374,9 +374,7 @@ describe('bad input, from everywhere', function () {
           ? true
           : undefined;
       });
-      const startedAt = performance.now();
       assert.equal(await node.stop(), 0);
-      assert.ok(performance.now() - startedAt < 30_000);
 
       const log = await readEmbeddedLog(logPath(data));
       const fold = foldOf(log);

@@ -96,7 +96,7 @@ describe('eventLog.embedded', () => {
     await open().append(someEntries(1));
   });
 
-  it('lets others tail read-only, soon after the commit', async () => {
+  it('lets others tail read-only', async () => {
     assert.throws(() => open(true), hasCode('LOG_MISSING'));
     const log = open();
     const tail = open(true);
@@ -106,9 +106,7 @@ describe('eventLog.embedded', () => {
     await assert.rejects(tail.append(someEntries(1)), hasCode('LOG_READ_ONLY'));
     const next = take(tail, 2, 1);
     await log.append(someEntries(1, 2));
-    const committedAt = performance.now();
     assertEntries(await next, someEntries(1, 2), 2);
-    assert.ok(performance.now() - committedAt < 200, 'woken by polling');
   });
 
   it('is writable again when its writer was killed, and holds what was acknowledged', async () => {
