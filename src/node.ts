@@ -118,7 +118,7 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
   const notClosed = (part: string, error: unknown): void => {
     // Stopped while it started: there was nothing to close yet.
     if (error instanceof NodeError && error.code === 'NO_SUCH_METHOD') return;
-    logger.warn({ err: error }, `${part} did not close cleanly`);
+    shutdown.further(error, `${part} did not close cleanly`);
   };
   shutdown.onClose('threads', async () => {
     for (const port of threads.projectionPorts)

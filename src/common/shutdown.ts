@@ -20,6 +20,9 @@ const CLOSE_LIMIT_MS = 30_000;
 const DUMPS_KEPT = 20;
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
 
+/** Why everything is aborted when nothing failed. */
+const STOPPING = new Error('the node is stopping');
+
 type EndSignal = keyof typeof SIGNAL_NUMBERS;
 
 /** 0 without an error, 75 for one that may pass, 1 for any other. */
@@ -55,6 +58,8 @@ export class Shutdown {
   readonly #controller = new AbortController();
   readonly #steps: CloseStep[] = [];
   readonly #listeners: (readonly [event: string, listener: (value: unknown) => void])[] = [];
+  /** Texts of errors: those of other threads are copies. */
+  readonly #told = new Set<string>();
   readonly #done = Promise.withResolvers<number>();
   #firstSignalAt: number | undefined;
   #isEnding = false;
@@ -100,14 +105,23 @@ export class Shutdown {
       return;
     }
     if (this.#isEnding) {
-      if (error !== undefined) logger.warn({ err: error }, 'a further error while stopping');
+      if (error !== undefined) this.further(error);
       return;
     }
     this.#isEnding = true;
+    this.#told.add(errorText(error ?? STOPPING));
     if (error === undefined) logger.info('stopping');
     else logger.error({ err: error, exitCode: exitCodeOf(error) }, 'stopping because of an error');
-    this.#controller.abort(error instanceof Error ? error : new Error('the node is stopping'));
+    this.#controller.abort(error instanceof Error ? error : STOPPING);
     void this.#closeAll(exitCodeOf(error));
+  }
+
+  /** Tells what fails on the way to the end, each error once and none that the end itself made. */
+  further(error: unknown, what = 'a further error while stopping'): void {
+    for (let cause = error; cause !== undefined; cause = cause instanceof Error ? cause.cause : undefined)
+      if (this.#told.has(errorText(cause))) return;
+    this.#told.add(errorText(error));
+    this.#options.logger.warn({ err: error }, what);
   }
 
   async #closeAll(code: number): Promise<void> {

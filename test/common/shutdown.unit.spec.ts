@@ -20,8 +20,9 @@ function setUp() {
   const process = new FakeProcess();
   const clock = new FakeClock();
   const dumped: unknown[] = [];
+  const warnings: unknown[] = [];
   const shutdown = new Shutdown({
-    logger: silentLogger,
+    logger: { ...silentLogger, warn: (_context: unknown, message?: string) => warnings.push(message) },
     process,
     clock,
     dump: (error) => {
@@ -30,7 +31,7 @@ function setUp() {
     },
   });
   shutdown.install();
-  return { process, clock, dumped, shutdown };
+  return { process, clock, dumped, warnings, shutdown };
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -113,6 +114,27 @@ describe('Shutdown', () => {
     assert.equal(shutdown.signal.reason, first);
     assert.equal(closes, 1);
     assert.deepEqual(process.exits, [75]);
+  });
+
+  it('tells each further error once, and none that the end itself made', async () => {
+    const { warnings, shutdown } = setUp();
+    const first = error('retryable');
+    shutdown.end(first);
+    shutdown.end(new NodeError('retryable', first.message, { code: 'X' }));
+    shutdown.further(new Error('no answer', { cause: first }), 'a part did not close');
+    assert.deepEqual(warnings, []);
+    for (let i = 0; i < 2; i += 1) shutdown.further(new Error('another'), 'a part did not close');
+    shutdown.end(error('fatal'));
+    await shutdown.done;
+    assert.deepEqual(warnings, ['a part did not close', 'a further error while stopping']);
+  });
+
+  it('tells nothing of what a stop without an error cuts off', async () => {
+    const { warnings, shutdown } = setUp();
+    shutdown.end();
+    shutdown.end(new Error('L1 does not answer', { cause: shutdown.signal.reason }));
+    await shutdown.done;
+    assert.deepEqual(warnings, []);
   });
 
   it('drains on an uncaught error that has a kind', async () => {
