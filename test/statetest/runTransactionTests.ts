@@ -5,18 +5,15 @@
  * Exit code 1 when anything failed.
  */
 import { SuiteReport } from './exceptions.ts';
-import { suiteFiles } from './suiteFiles.ts';
+import { askedFiles } from './suiteFiles.ts';
 import { transactionTests } from './transactionTest.ts';
 
 const USAGE = 'usage: npm run txtest -- <file or folder>...';
 
-const paths = process.argv.slice(2);
-if (paths.length === 0) {
-  console.error(USAGE);
-  process.exitCode = 1;
-} else {
+const files = askedFiles(process.argv.slice(2), USAGE);
+if (files !== undefined) {
   const report = new SuiteReport((line) => console.log(line));
-  for (const { path, name } of suiteFiles(paths)) {
+  for (const { path, name } of files) {
     for (const test of transactionTests(path, name)) report.add(test.name, test.run());
   }
   console.log(report.summary());

@@ -8,11 +8,19 @@ export interface SuiteFile {
   readonly name: string;
 }
 
-/** The JSON files of these files and folders, each once, in the order of their names. Throws for what does not exist. */
+/** What the command line asks for; undefined when that is nothing or not there, which is told. */
+export function askedFiles(paths: readonly string[], usage: string): SuiteFile[] | undefined {
+  const absent = paths.find((path) => !existsSync(path));
+  if (paths.length > 0 && absent === undefined) return suiteFiles(paths);
+  console.error(absent === undefined ? usage : `there is no file or folder ${absent}\n${usage}`);
+  process.exitCode = 1;
+  return undefined;
+}
+
+/** The JSON files of these files and folders, each once, in the order of their names. */
 export function suiteFiles(paths: readonly string[]): SuiteFile[] {
   const files = new Map<string, SuiteFile>();
   for (const path of paths) {
-    if (!existsSync(path)) throw new Error(`there is no file or folder ${path}`);
     if (!statSync(path).isDirectory()) {
       files.set(path, { path, name: basename(path) });
       continue;

@@ -117,12 +117,18 @@ function rlpDifference({ in: input, out }: RlpTestJson): string | undefined {
   return equalBytes(encoded, bytes) ? undefined : `encodes to ${toHex(encoded)}, expected ${out}`;
 }
 
+function differenceOf(json: TransactionTestJson | RlpTestJson): string | undefined {
+  if (typeof json === 'object' && 'txbytes' in json) return transactionDifference(json);
+  if (typeof json === 'object' && 'out' in json) return rlpDifference(json);
+  return 'is neither a TransactionTest nor an RLPTest';
+}
+
 /** The tests of one file of either kind. `name`: what the file is called in their names. */
 export function transactionTests(path: string, name: string): NamedTest[] {
   // The suites are trusted to have their own format; what they lack fails the test.
   const tests = JSON.parse(readFileSync(path, 'utf8')) as Readonly<Record<string, TransactionTestJson | RlpTestJson>>;
   return Object.entries(tests).map(([test, json]) => ({
     name: `${name} ${test}`,
-    run: () => ('txbytes' in json ? transactionDifference(json) : rlpDifference(json)),
+    run: () => differenceOf(json),
   }));
 }
