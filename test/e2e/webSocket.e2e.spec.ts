@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { type Hex, createPublicClient, encodeFunctionData, hexToNumber, toHex, webSocket } from 'viem';
+import {
+  BaseError,
+  type Hex,
+  SocketClosedError,
+  createPublicClient,
+  encodeFunctionData,
+  hexToNumber,
+  toHex,
+  webSocket,
+} from 'viem';
 import { CHAIN_ID, anAccount, submitAll, viemClients, whenFunded } from '../support/clients.ts';
 import { testContract } from '../support/contracts.ts';
 import {
@@ -37,6 +46,9 @@ interface EventLog {
 type JsonRecord = Readonly<Record<string, unknown>>;
 
 let connectionCount = 0;
+
+const isClosedSocket = (error: unknown): boolean =>
+  error instanceof BaseError && error.walk((cause) => cause instanceof SocketClosedError) !== null;
 
 /** A viem client on one WebSocket, which is not opened again: what it was told, and whether that could be read. */
 class Connection {
@@ -78,6 +90,8 @@ class Connection {
     this.heads.push(head);
     this.#checks.push(
       this.#readable(head).catch((error: unknown) => {
+        // Asked when the socket had just closed: viem says so before it tells the subscriptions.
+        if (isClosedSocket(error)) this.isOver = true;
         if (!this.isOver) this.failures.push(error);
       }),
     );
