@@ -81,7 +81,7 @@ class Reader {
   async until(what: string, isTrue: (reader: Reader) => boolean): Promise<void> {
     for (const started = performance.now(); !isTrue(this); await delay(10)) {
       assert.ok(
-        performance.now() - started < 25_000,
+        performance.now() - started < 60_000,
         `${what}: ${this.entries.length} entries, ends ${this.ends.join()}, alarms ${this.alarms.join()}`,
       );
     }
@@ -112,7 +112,9 @@ async function withAdmin<Result>(use: (admin: ReturnType<Kafka['admin']>) => Pro
   }
 }
 
-describe('eventLog.kafka', () => {
+describe('eventLog.kafka', function () {
+  this.timeout(180_000);
+
   before(async function () {
     kafka = await requireKafka(this);
     connection = { brokers: kafka.brokers, clientId: 'test' };
@@ -153,7 +155,7 @@ describe('eventLog.kafka', () => {
       await reader.until('read on', ({ entries }) => entries.length >= 70);
       assertEntries(reader.entries, someEntries(70));
       await reader.end();
-    }).timeout(40_000);
+    });
 
     it('comes back when the client jumps to the end, ahead, or back to the start', async () => {
       const topic = await aTopic();
@@ -180,7 +182,7 @@ describe('eventLog.kafka', () => {
       await reader.until('after a jump to the end', ({ ends }) => ends.includes(25));
       assertEntries(reader.entries, someEntries(25));
       await reader.end();
-    }).timeout(40_000);
+    });
 
     it('survives crashes of the client', async () => {
       const topic = await aTopic();
@@ -215,7 +217,7 @@ describe('eventLog.kafka', () => {
       assert.equal(entry.position, 6);
       stop.abort();
       await reader.end();
-    }).timeout(40_000);
+    });
 
     it('names no schema for records of other programs, and stops at none', async () => {
       const topic = await aTopic();
@@ -274,7 +276,7 @@ describe('eventLog.kafka', () => {
       );
       await reader.until('caught up', ({ ends }) => ends.includes(5));
       await reader.end();
-    }).timeout(40_000);
+    });
 
     it('stops when history was deleted (T14)', async () => {
       const topic = await aTopic();
@@ -292,7 +294,7 @@ describe('eventLog.kafka', () => {
       assert.equal(await log.entryAt(3), undefined);
       assert.equal((await log.entryAt(4))?.position, 4);
       assertEntries(await take(log, 4, 6), someEntries(6, 4), 4);
-    }).timeout(40_000);
+    });
 
     it('stops when the topic was emptied or made anew under it, and at the next start (T14)', async () => {
       const topic = await aTopic();
@@ -321,7 +323,7 @@ describe('eventLog.kafka', () => {
       // Regrown: the position is there again, with something else.
       await anew.append(someEntries(5));
       await assert.rejects(checkLogIdentity(anew, checkpoint), hasCode('LOG_REPLACED'));
-    }).timeout(60_000);
+    });
   });
 
   describe('broker faults', () => {
@@ -374,7 +376,7 @@ describe('eventLog.kafka', () => {
         keys.map((key) => anEncodedEntry(Number(key.slice(6)), 20_000)),
       );
       await reader.end();
-    }).timeout(90_000);
+    });
 
     it('gives an ambiguous error when a producer is given up, and goes on with a fresh one', async () => {
       const topic = await aTopic();
@@ -412,7 +414,7 @@ describe('eventLog.kafka', () => {
         ['Block/0', 'Block/1', 'Block/4'],
       );
       await reader.end();
-    }).timeout(60_000);
+    });
 
     it('counts what it fetches, and says which brokers are there', async () => {
       const topic = await aTopic();
@@ -441,7 +443,7 @@ describe('eventLog.kafka', () => {
       const shown = async (isUp: boolean): Promise<void> => {
         const started = performance.now();
         while (brokers.length !== 1 || brokers[0]?.[1] !== isUp) {
-          assert.ok(performance.now() - started < 30_000, JSON.stringify(brokers));
+          assert.ok(performance.now() - started < 60_000, JSON.stringify(brokers));
           await delay(50);
         }
       };
@@ -450,7 +452,7 @@ describe('eventLog.kafka', () => {
       await shown(false);
       await kafka.restart();
       await shown(true);
-    }).timeout(90_000);
+    });
 
     it('says so when there is no broker', async () => {
       const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
@@ -540,7 +542,6 @@ describe('eventLog.kafka', () => {
     let url: string;
 
     before(async function () {
-      this.timeout(120_000);
       const registryUrl = await (await sharedKafka()).registryUrl();
       if (registryUrl === undefined) {
         process.stderr.write('\n  !! LEFT OUT: no SCHEMA_REGISTRY_URL beside KAFKA_BROKERS\n\n');
@@ -571,7 +572,7 @@ describe('eventLog.kafka', () => {
 
     it('is named in the error when it does not answer', async () => {
       await assert.rejects(registerSchemas({ url: 'http://127.0.0.1:9/nothing' }, 'x'), hasCode('SCHEMA_REGISTRY'));
-    }).timeout(20_000);
+    });
   });
 });
 
