@@ -5,7 +5,7 @@ import { silentLogger } from '../../src/common/logger.ts';
 import type { SettlementContent } from '../../src/log/leadership.ts';
 import { EMPTY_SETTLEMENT, type SettlementFold, withBatch } from '../../src/log/settlementFold.ts';
 import { Batcher, type SealedOpenBatch } from '../../src/producers/batcher.ts';
-import { type BatchBlock, type BatchCommitment, storedBatchInfo } from '../../src/protocol/batch.ts';
+import { type BatchBlock, type BatchCommitment, type BatchLimits, storedBatchInfo } from '../../src/protocol/batch.ts';
 import type { BatchRange } from '../../src/store/batchAssembly.ts';
 import { FakeClock } from '../support/fakeClock.ts';
 import { aCommitInfo, filled } from '../support/logEntries.ts';
@@ -46,9 +46,9 @@ class Setup {
   commitmentFailure: Error | undefined;
   readonly batcher: Batcher;
 
-  constructor() {
+  constructor(limits: BatchLimits = LIMITS) {
     this.batcher = new Batcher({
-      settings: { limits: LIMITS, timeoutMs: 1_000, chainAddress: ZERO_ADDRESS },
+      settings: { limits, timeoutMs: 1_000, chainAddress: ZERO_ADDRESS },
       assembly: {
         block: async (height) => ({
           native: 1n,
@@ -126,6 +126,15 @@ describe('batcher', () => {
         [1, 2],
       ],
     );
+  });
+
+  it('seals no batch that L1 does not take as calldata, however much pubdata the settings allow', async () => {
+    const generous = new Setup({ ...LIMITS, pubdataBytes: 1_000_000 });
+    generous.batcher.lead(generous.leadership);
+    await generous.accept({ pubdataBytes: 100_000 }, { pubdataBytes: 26_976 }, { pubdataBytes: 1 });
+    assert.deepEqual(generous.leadership.seals, ['1: 1-2 pubdata']);
+    generous.abort.abort();
+    await generous.batcher.closed();
   });
 
   it('seals by its timer, from the first block of the batch', async () => {
