@@ -235,4 +235,24 @@ describe('batcher', () => {
     assert.equal(setup.problems[1], undefined);
     assert.deepEqual(setup.leadership.seals[0], '1: 1-3 blocks_per_batch');
   });
+
+  it('has no problem any more when it leads no longer: another node may have sealed the batch', async () => {
+    setup.batcher.lead(setup.leadership);
+    await setup.accept({ pubdataBytes: 200_000 });
+    assert.equal(setup.problems.length, 1);
+    setup.leadership.alive = false;
+    setup.batcher.moved();
+    await settle();
+    assert.deepEqual(setup.problems.slice(1), [undefined]);
+  });
+
+  it('says what keeps it from sealing now, not what did before', async () => {
+    setup.commitmentFailure = new NodeError('retryable', 'the disk is slow', { code: 'STORE_IO' });
+    setup.batcher.lead(setup.leadership);
+    await setup.accept({}, {}, {}, {});
+    setup.commitmentFailure = new NodeError('fatal', 'the store is damaged', { code: 'STORE_DAMAGED' });
+    setup.clock.advance(1_000);
+    await settle();
+    assert.equal(setup.problems.at(-1), 'batch 1 cannot be sealed: the store is damaged');
+  });
 });
