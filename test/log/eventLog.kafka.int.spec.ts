@@ -294,6 +294,21 @@ describe('eventLog.kafka', () => {
       assertEntries(await take(log, 4, 6), someEntries(6, 4), 4);
     }).timeout(40_000);
 
+    it('stops when all of the history was deleted, and takes the topic for no empty one (T14)', async () => {
+      const topic = await aTopic();
+      const log = await open(topic);
+      await log.append(someEntries(10));
+      await withAdmin(async (admin) => {
+        await admin.fetchTopicOffsets(topic);
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '10' }] });
+      });
+      assert.equal(await log.start(), 10);
+      const reader = await Reader.open(topic);
+      const error = await reader.finished;
+      assert.ok(hasCode('LOG_REPLACED')(error), String(error));
+      assert.deepEqual(reader.ends, [], 'a main node would append a Genesis');
+    }).timeout(40_000);
+
     it('stops when the topic was emptied or made anew under it, and at the next start (T14)', async () => {
       const topic = await aTopic();
       const log = await open(topic);
