@@ -162,12 +162,19 @@ export class L1Watcher {
     if (last.number > head.number) {
       // Behind what was read: an endpoint that lags, or a shorter branch. The newest block both know decides.
       const known = this.#checkpoints.findLast(({ number }) => number <= head.number);
-      if (known === undefined || isSame(known, await reader.block(known.number))) {
+      const now = known && (await reader.block(known.number));
+      if (known === undefined || now === undefined || isSame(known, now)) {
         this.#problem = `L1 is at block ${head.number} and was read up to block ${last.number}: its endpoint lags, or L1 was rolled back or reset`;
         return false;
       }
-    } else if (isSame(last, await reader.block(last.number))) {
-      return true;
+    } else {
+      const now = await reader.block(last.number);
+      if (isSame(last, now)) return true;
+      if (now === undefined) {
+        // Some branch has a block there: servers behind one endpoint are not equally far.
+        this.#problem = `L1 is at block ${head.number} but does not answer for block ${last.number}: its endpoint lags`;
+        return false;
+      }
     }
     await this.#goBack();
     return false;

@@ -305,6 +305,24 @@ describe('L1Watcher', () => {
     assert.deepEqual(hashesOf(l1.requests).slice(3), [toHex(node.queue.get(3n)?.hash ?? new Uint8Array())]);
   });
 
+  it('takes a block that one of the servers behind an endpoint does not have yet for no reorganisation', async () => {
+    for (let i = 0; i < 3; i++) l1.mine(2);
+    const node = watch();
+    await node.settle();
+    node.include(6);
+    const answer = l1.block.bind(l1);
+    l1.block = async () => undefined;
+    l1.mine();
+    await node.until('the problem is known', () => /endpoint lags/.test(node.watcher.status.problem ?? ''));
+    l1.block = answer;
+    l1.mine(1);
+    await node.settle();
+    assert.equal(node.reorganisations, 0);
+    assert.deepEqual(node.truncations, []);
+    assert.equal(node.watcher.status.problem, undefined);
+    assert.equal(node.queue.nextId, 7n);
+  });
+
   it('stops reading while the queue is full, but still follows reorganisations', async () => {
     for (let i = 0; i < 10; i++) l1.mine(2);
     const node = watch({ capacity: 5, maxBlocks: 1 });
