@@ -623,10 +623,10 @@ class KafkaReader {
     this.#arrived.wake();
   }
 
-  #announceEnd(): void {
-    if (this.#announcedEnd === this.#expected) return;
-    this.#announcedEnd = this.#expected;
-    this.#queue.push({ caughtUp: true, end: this.#expected });
+  #announceEnd(end = this.#expected): void {
+    if (this.#announcedEnd === end) return;
+    this.#announcedEnd = end;
+    this.#queue.push({ caughtUp: true, end });
     this.#arrived.wake();
   }
 
@@ -731,11 +731,11 @@ class KafkaReader {
       this.#seek();
     } else if (ticks >= STALL_TICKS_TO_GIVE_UP) {
       // Nothing but a foreign transaction's marker is there. Saying that the end is reached is safe: it is a hint.
-      if (this.#announcedEnd !== this.#expected) {
+      if (this.#announcedEnd !== end) {
         this.#logger.error({ expected: this.#expected, end }, 'the log has an end that is not delivered');
         onAlarm?.('stalled', { expected: this.#expected, end });
       }
-      this.#announceEnd();
+      this.#announceEnd(end);
     } else if (ticks % STALL_TICKS_TO_RESTART === 0) {
       this.restart(`nothing was delivered from ${this.#expected} on, the log ends at ${end}`);
     }

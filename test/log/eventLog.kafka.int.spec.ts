@@ -276,6 +276,28 @@ describe('eventLog.kafka', () => {
       await reader.end();
     }).timeout(40_000);
 
+    it('calls a foreign marker at the end read, so that who wants to lead waits for nothing', async () => {
+      const topic = await aTopic();
+      const log = await open(topic);
+      await log.append(someEntries(1));
+      const foreign = aClient().producer({
+        transactionalId: `foreign-${topic}`,
+        idempotent: true,
+        maxInFlightRequests: 1,
+      });
+      await foreign.connect();
+      const transaction = await foreign.transaction();
+      await transaction.send({ topic, messages: [{ value: 'foreign' }] });
+      await transaction.commit();
+      await foreign.disconnect();
+      while ((await log.end()) < 3) await delay(20);
+      const reader = await Reader.open(topic);
+      await reader.until('the end of the log', ({ ends }) => ends.includes(3));
+      await log.append(someEntries(1, 3));
+      await reader.until('read on', ({ entries, ends }) => entries.length === 3 && ends.includes(4));
+      await reader.end();
+    }).timeout(60_000);
+
     it('stops when history was deleted (T14)', async () => {
       const topic = await aTopic();
       const log = await open(topic);
