@@ -26,6 +26,9 @@ export interface SealCheckerOptions {
   readonly signal: AbortSignal;
 }
 
+/** Kept at once; of more than these the log tells. */
+const ALARMS_MAX = 100;
+
 interface Problem {
   readonly alarm: SettlementAlarm;
   /** It is worth another try. */
@@ -39,8 +42,9 @@ export class SealChecker {
   #sealed = 0;
   #executed = 0;
   #running: Promise<void> | undefined;
-  /** First batch that was wrong and is not executed. */
-  #alarm: SettlementAlarm | undefined;
+  #isRunning = false;
+  /** Of batches that are not executed, in their order; the first one is shown. */
+  #alarms: SettlementAlarm[] = [];
 
   constructor(options: SealCheckerOptions) {
     this.#options = options;
@@ -51,7 +55,7 @@ export class SealChecker {
   }
 
   get alarm(): SettlementAlarm | undefined {
-    return this.#alarm;
+    return this.#alarms[0];
   }
 
   /** At start: what L1 has executed is behind every doubt; later seals are compared again. */
@@ -64,10 +68,10 @@ export class SealChecker {
   moved({ sealed, executed }: { readonly sealed: number; readonly executed: number }): void {
     this.#sealed = sealed;
     this.#executed = executed;
-    if (this.#alarm !== undefined && this.#alarm.batch <= executed) this.#end();
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#end((batch) => batch <= executed);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#running = this.#run();
   }
 
   /** After the signal fired. */
@@ -77,15 +81,19 @@ export class SealChecker {
 
   async #run(): Promise<void> {
     const { signal } = this.#options;
-    while (this.#checked < this.#sealed && !signal.aborted) {
-      const batch = this.#checked + 1;
-      const problem = await this.#check(batch);
-      if (signal.aborted) return;
-      if (problem !== undefined && batch > this.#executed) this.#raise(problem.alarm);
-      // Asked again with the next accepted entry.
-      if (problem?.mayPass === true) return;
-      this.#checked = batch;
-      if (problem === undefined && this.#alarm?.batch === batch) this.#end();
+    try {
+      while (this.#checked < this.#sealed && !signal.aborted) {
+        const batch = this.#checked + 1;
+        const problem = await this.#check(batch);
+        if (signal.aborted) return;
+        if (problem !== undefined && batch > this.#executed) this.#raise(problem.alarm);
+        // Asked again with the next accepted entry.
+        if (problem?.mayPass === true) return;
+        this.#checked = batch;
+        if (problem === undefined) this.#end((each) => each === batch);
+      }
+    } finally {
+      this.#isRunning = false;
     }
   }
 
@@ -119,16 +127,21 @@ export class SealChecker {
     }
   }
 
-  #end(): void {
-    this.#alarm = undefined;
-    this.#options.onAlarm(undefined);
+  #end(isOver: (batch: number) => boolean): void {
+    this.#show(this.#alarms.filter(({ batch }) => !isOver(batch)));
   }
 
   #raise(alarm: SettlementAlarm): void {
-    if (this.#alarm?.batch === alarm.batch && this.#alarm.code === alarm.code) return;
+    const before = this.#alarms.find(({ batch }) => batch === alarm.batch);
+    if (before?.code === alarm.code) return;
     this.#options.logger.error({ code: alarm.code, batch: alarm.batch, alarm: alarm.text }, 'settlement alarm');
-    if (this.#alarm !== undefined) return;
-    this.#alarm = alarm;
-    this.#options.onAlarm(alarm);
+    if (before === undefined && this.#alarms.length >= ALARMS_MAX) return;
+    this.#show([...this.#alarms.filter((each) => each !== before), alarm]);
+  }
+
+  #show(alarms: SettlementAlarm[]): void {
+    const [shown] = this.#alarms;
+    this.#alarms = alarms;
+    if (alarms[0] !== shown) this.#options.onAlarm(alarms[0]);
   }
 }

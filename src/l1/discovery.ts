@@ -55,7 +55,7 @@ export async function discoverChain(
     ]);
     if (diamond === ZERO) throw notRegistered(chainId, hub, chainIds);
     const read = { address: diamond, abi: DIAMOND_ABI } as const;
-    const [validatorTimelock, mode, batches, genesisBatchHash] = await Promise.all([
+    const [validatorTimelock, mode, batches, genesisBatchHash, firstLeafId] = await Promise.all([
       client.readContract({
         address: chainTypeManager,
         abi: CHAIN_TYPE_MANAGER_ABI,
@@ -64,10 +64,15 @@ export async function discoverChain(
       client.readContract({ ...read, functionName: 'getPubdataPricingMode' }),
       readCounters(client, diamond),
       client.readContract({ ...read, functionName: 'storedBatchHash', args: [0n] }),
+      client.readContract({ ...read, functionName: 'getPriorityTreeStartIndex' }),
     ]);
     const pubdataMode = PUBDATA_MODES[mode];
     if (pubdataMode === undefined)
       throw invalidState(`its pubdata pricing mode is ${mode}, neither rollup nor validium`);
+    if (firstLeafId !== 0n)
+      throw invalidState(
+        `its priority tree begins with id ${firstLeafId}, not 0: it was moved to the tree from an older queue`,
+      );
     checkCounters(batches);
     return {
       l1ChainId,

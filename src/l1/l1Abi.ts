@@ -29,6 +29,7 @@ export const DIAMOND_ABI = parseAbi([
   'function getTotalBatchesVerified() view returns (uint256)',
   'function getTotalBatchesExecuted() view returns (uint256)',
   'function getTotalPriorityTxs() view returns (uint256)',
+  'function getPriorityTreeStartIndex() view returns (uint256)',
   'function getPubdataPricingMode() view returns (uint8)',
   'function storedBatchHash(uint256 batchNumber) view returns (bytes32)',
   'event NewPriorityRequest(uint256 txId, bytes32 txHash, uint64 expirationTimestamp, L2CanonicalTransaction transaction, bytes[] factoryDeps)',

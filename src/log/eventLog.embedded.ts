@@ -323,6 +323,7 @@ function prepareFile(database: DatabaseSync): void {
 
 function prepareStatements(database: DatabaseSync, path: string, isReadOnly: boolean): Statements {
   const format = userVersion(database);
+  if (isReadOnly && format === 0) throw missingError(path, 'it is being made');
   if (format !== FORMAT) {
     throw new NodeError(
       'fatal',

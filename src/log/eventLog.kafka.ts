@@ -623,10 +623,10 @@ class KafkaReader {
     this.#arrived.wake();
   }
 
-  #announceEnd(): void {
-    if (this.#announcedEnd === this.#expected) return;
-    this.#announcedEnd = this.#expected;
-    this.#queue.push({ caughtUp: true, end: this.#expected });
+  #announceEnd(end = this.#expected): void {
+    if (this.#announcedEnd === end) return;
+    this.#announcedEnd = end;
+    this.#queue.push({ caughtUp: true, end });
     this.#arrived.wake();
   }
 
@@ -648,17 +648,7 @@ class KafkaReader {
     const { start } = await this.#log.offsets();
     if (generation !== this.#generation) return false;
     if (start > expected) {
-      this.#fail(
-        new NodeError(
-          'fatal',
-          `${topic} begins at position ${start}, ${expected} was expected: history was deleted. Restore the topic (retention must be -1)`,
-          {
-            code: 'LOG_REPLACED',
-            expected,
-            start,
-          },
-        ),
-      );
+      this.#fail(historyDeleted(topic, { expected, start }));
       return false;
     }
     if (this.#seekedBackAt !== expected) {
@@ -718,14 +708,17 @@ class KafkaReader {
     if (hasMoved) this.#watched = { expected, ticks: 0 };
     // Announced and quiet, or waiting for room: a look at the end of the log costs a request, so not when entries flow.
     if (hasMoved && this.#announcedEnd === expected) return;
-    let end: number;
+    let offsets: Awaited<ReturnType<KafkaEventLog['offsets']>>;
     try {
-      ({ end } = await this.#log.offsets());
+      offsets = await this.#log.offsets();
     } catch {
       return;
     }
     if (generation !== this.#generation || this.#isDone || this.#expected !== expected) return;
-    if (end === expected) this.#announceEnd();
+    const { start, end } = offsets;
+    // Nothing is delivered from a topic that was emptied: it must not be taken for one that was always empty.
+    if (start > expected) this.#fail(historyDeleted(this.#options.topic, { expected, start }));
+    else if (end === expected) this.#announceEnd();
     else if (end < expected) await this.#check(generation);
     else if (this.#queue.length === 0) this.#onStall(end);
   }
@@ -738,11 +731,11 @@ class KafkaReader {
       this.#seek();
     } else if (ticks >= STALL_TICKS_TO_GIVE_UP) {
       // Nothing but a foreign transaction's marker is there. Saying that the end is reached is safe: it is a hint.
-      if (this.#announcedEnd !== this.#expected) {
+      if (this.#announcedEnd !== end) {
         this.#logger.error({ expected: this.#expected, end }, 'the log has an end that is not delivered');
         onAlarm?.('stalled', { expected: this.#expected, end });
       }
-      this.#announceEnd();
+      this.#announceEnd(end);
     } else if (ticks % STALL_TICKS_TO_RESTART === 0) {
       this.restart(`nothing was delivered from ${this.#expected} on, the log ends at ${end}`);
     }
@@ -803,6 +796,15 @@ async function pause(ms: number, until: AbortSignal | Promise<unknown>): Promise
   const settled = new AbortController();
   void until.finally(() => settled.abort());
   await new Wakeup().wait(settled.signal, ms);
+}
+
+function historyDeleted(topic: string, offsets: { readonly expected: number; readonly start: number }): NodeError {
+  const { expected, start } = offsets;
+  return new NodeError(
+    'fatal',
+    `${topic} begins at position ${start}, ${expected} was expected: history was deleted. Restore the topic (retention must be -1)`,
+    { code: 'LOG_REPLACED', expected, start },
+  );
 }
 
 function closedError(): NodeError {

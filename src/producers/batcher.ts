@@ -72,7 +72,8 @@ export class Batcher {
   #timedFrom = 0;
   #wake: (() => void) | undefined;
   #running: Promise<void> | undefined;
-  #hasProblem = false;
+  /** As it was reported; undefined: none. */
+  #problem: string | undefined;
 
   constructor(options: BatcherOptions) {
     this.#options = options;
@@ -134,6 +135,8 @@ export class Batcher {
     } finally {
       this.#drop();
       this.#wake = undefined;
+      // Whoever leads next may be able to seal.
+      this.#solved();
     }
   }
 
@@ -219,16 +222,16 @@ export class Batcher {
   }
 
   #fail(batch: number, error: unknown): void {
-    if (this.#hasProblem) return;
-    this.#hasProblem = true;
     const text = `batch ${batch} cannot be sealed: ${errorText(error)}`;
+    if (this.#problem === text) return;
+    this.#problem = text;
     this.#options.logger.error({ err: error, batch }, 'settlement alarm: a batch cannot be sealed; blocks go on');
     this.#options.onProblem({ batch, text });
   }
 
   #solved(): void {
-    if (!this.#hasProblem) return;
-    this.#hasProblem = false;
+    if (this.#problem === undefined) return;
+    this.#problem = undefined;
     this.#options.onProblem(undefined);
   }
 }

@@ -139,6 +139,11 @@ export class L1Queue implements L1Source {
       this.#included.set(id, hash);
       this.#firstUnaccepted = id + 1n;
     }
+    if (this.#refused !== undefined && this.#refused.id < this.#firstUnaccepted) {
+      // Another node, with other limits, has included it.
+      this.#refused = undefined;
+      for (const request of this.#requests.values()) this.#refuse(request.transaction);
+    }
     while (this.#included.size > INCLUDED_KEPT) {
       const oldest = this.#included.keys().next();
       if (oldest.done === true) break;
@@ -229,6 +234,12 @@ export class L1Queue implements L1Source {
       return;
     }
     this.#requests.set(id, { transaction: request, readMs: this.#now() });
+    this.#refuse(request);
+  }
+
+  /** Unless it is harmless, or one before it is refused. */
+  #refuse(request: L1Transaction): void {
+    const { nonce: id } = request;
     if (this.#refused !== undefined) return;
     const reason = this.#options.refusal(request);
     if (reason === undefined) return;

@@ -36,6 +36,8 @@ export interface L1WatcherOptions {
   readonly sink: L1RequestSink;
   /** First id that is wanted. */
   readonly firstId: bigint;
+  /** Requests in blocks of the log: L1 is read once it holds them all. */
+  readonly includedCount: bigint;
   /** Blocks that must follow a block before it counts. */
   readonly confirmations: number;
   /** L1 blocks of one query. */
@@ -162,12 +164,19 @@ export class L1Watcher {
     if (last.number > head.number) {
       // Behind what was read: an endpoint that lags, or a shorter branch. The newest block both know decides.
       const known = this.#checkpoints.findLast(({ number }) => number <= head.number);
-      if (known === undefined || isSame(known, await reader.block(known.number))) {
+      const now = known && (await reader.block(known.number));
+      if (known === undefined || now === undefined || isSame(known, now)) {
         this.#problem = `L1 is at block ${head.number} and was read up to block ${last.number}: its endpoint lags, or L1 was rolled back or reset`;
         return false;
       }
-    } else if (isSame(last, await reader.block(last.number))) {
-      return true;
+    } else {
+      const now = await reader.block(last.number);
+      if (isSame(last, now)) return true;
+      if (now === undefined) {
+        // Some branch has a block there: servers behind one endpoint are not equally far.
+        this.#problem = `L1 is at block ${head.number} but does not answer for block ${last.number}: its endpoint lags`;
+        return false;
+      }
     }
     await this.#goBack();
     return false;
@@ -194,20 +203,21 @@ export class L1Watcher {
 
   /** Where the next wanted request is, at the earliest; undefined: L1 does not hold the ones before it. */
   async #findStart(confirmed: number): Promise<number | undefined> {
-    const { reader } = this.#options;
+    const { reader, includedCount } = this.#options;
+    const needed = this.#nextId > includedCount ? this.#nextId : includedCount;
     if (confirmed < 0) {
       this.#problem = `L1 is ${-confirmed} blocks short of the confirmation depth`;
       return undefined;
     }
     const start = await searchOrScan('the first priority request that is wanted', confirmed, async (block) => {
       const count = await reader.priorityRequestCount(block);
-      return count !== undefined && count >= this.#nextId;
+      return count !== undefined && count >= needed;
     });
     if (start === undefined) {
       this.#problem =
-        this.#nextId === 0n
+        needed === 0n
           ? `the chain contract is not in L1 block ${confirmed} yet`
-          : `L1 block ${confirmed} does not hold priority request ${this.#nextId - 1n}, which the log does: its endpoint lags, or L1 was reset`;
+          : `L1 block ${confirmed} does not hold priority request ${needed - 1n}, which the log does: its endpoint lags, or L1 was reset`;
     }
     return start;
   }

@@ -99,7 +99,7 @@ export function sealReason(open: OpenBatch, next: BlockResources, limits: BatchL
   const candidate = withBlock(open, next);
   if (candidate.blocks > limits.blocks) return 'blocks_per_batch';
   if (candidate.native > limits.native) return 'native_cycles';
-  if (candidate.pubdataBytes > limits.pubdataBytes) return 'pubdata';
+  if (candidate.pubdataBytes > Math.min(limits.pubdataBytes, BATCH_PUBDATA_BYTES_MAX)) return 'pubdata';
   if (candidate.logs > limits.logs) return 'l2_l1_logs';
   return next.executionVersion === open.executionVersion ? undefined : 'execution_version_change';
 }

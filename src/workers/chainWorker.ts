@@ -9,6 +9,7 @@ import { RisingGate } from '../common/gate.ts';
 import { createLogger } from '../common/logger.ts';
 import { Turns } from '../common/turns.ts';
 import { writeBlockDump } from '../consumers/blockDump.ts';
+import { checkGenesisFile } from '../genesis/genesisFile.ts';
 import type { GenesisEntry } from '../log/entry.ts';
 import { decodeEntry } from '../log/entryCodec.ts';
 import { openLog, writesLog } from '../log/openLog.ts';
@@ -292,6 +293,8 @@ async function start(): Promise<void> {
     onGenesis = (entryBytes) => {
       const entry = decodeEntry(GENESIS_SCHEMA, entryBytes);
       assert(entry?.kind === 'Genesis', 'the accepted Genesis does not decode');
+      if (config.genesisGenesisInputPath !== undefined && config.nodeRole === 'main')
+        checkGenesisFile(config.genesisGenesisInputPath, entry.genesisRoot);
       isL1Watched = hasL1ToWatch(entry);
       if (isL1Watched && l1Queue !== undefined) watchL1(l1Queue, entry, chain).catch(fail);
     };

@@ -133,6 +133,7 @@ export class L1Service {
         truncate: (fromId) => queue.truncate(fromId),
       },
       firstId: from.firstId,
+      includedCount: newestIncluded === undefined ? 0n : newestIncluded.id + 1n,
       confirmations: this.#confirmations,
       maxBlocksPerQuery: config.l1WatcherMaxBlocksToProcess,
       pollIntervalMs: config.l1WatcherPollIntervalMs,

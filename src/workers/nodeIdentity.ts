@@ -13,17 +13,22 @@ const ID_BYTES = 16;
 export function readNodeId(dataPath: string, configured: Bytes | undefined, random: RandomSource): Bytes {
   if (configured !== undefined) return configured;
   const path = join(dataPath, NODE_ID_FILE);
-  let text: string;
+  const text = readText(path);
+  if (text !== '') return parseNodeId(path, text);
+  const id = random(ID_BYTES);
+  mkdirSync(dataPath, { recursive: true });
+  writeFileSync(path, `${toHex(id)}\n`);
+  return id;
+}
+
+/** Empty: there is no file, or nothing came into it any more. */
+function readText(path: string): string {
   try {
-    text = readFileSync(path, 'utf8').trim();
+    return readFileSync(path, 'utf8').trim();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unreadable(path, error);
-    const id = random(ID_BYTES);
-    mkdirSync(dataPath, { recursive: true });
-    writeFileSync(path, `${toHex(id)}\n`, { flag: 'wx' });
-    return id;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw unreadable(path, error);
   }
-  return parseNodeId(path, text);
 }
 
 /** @throws NodeError NODE_ID_UNREADABLE */

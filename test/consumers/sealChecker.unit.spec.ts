@@ -36,6 +36,7 @@ function setup(seals: readonly (BatchSealed | undefined)[]) {
       commitment: async ({ batch }, chainAddress) => {
         asked.push(batch);
         if (batch === 66) throw new Error('the disk is gone');
+        if (batch === 8 && asked.length === 1) throw new NodeError('retryable', 'a moment', { code: 'STORE_IO' });
         if (batch === 7 && asked.length < 3) throw new NodeError('retryable', 'the disk is slow', { code: 'STORE_IO' });
         return commitmentTo(aCommitInfo({ batchNumber: BigInt(batch), chainAddress }));
       },
@@ -125,6 +126,44 @@ describe('sealChecker', () => {
     assert.equal(checker.alarm, undefined);
     assert.equal(alarms.length, 2);
     assert.equal(checker.checked, 7);
+  });
+
+  it('names what is wrong once it knows, though it could not compare before', async () => {
+    const seals = Array.from({ length: 8 }, (_, i) => aSealEvent(i + 1, { storedBatchHash: filled(1) }));
+    const { checker, alarms } = setup(seals);
+    checker.restore({ sealed: 8, executed: 7 });
+    await checker.closed();
+    assert.equal(checker.alarm?.code, 'SEAL_NOT_CHECKED');
+    checker.moved({ sealed: 8, executed: 7 });
+    await checker.closed();
+    assert.equal(checker.alarm.code, 'SEAL_WRONG');
+    assert.equal(alarms.at(-1)?.code, 'SEAL_WRONG');
+  });
+
+  it('shows the next wrong batch when L1 has executed the first', async () => {
+    const { checker, alarms } = setup([1, 2, 3].map((batch) => aSealEvent(batch, { storedBatchHash: filled(1) })));
+    checker.moved({ sealed: 3, executed: 0 });
+    await checker.closed();
+    assert.equal(checker.alarm?.batch, 1);
+    checker.moved({ sealed: 3, executed: 2 });
+    assert.equal(checker.alarm.batch, 3);
+    checker.moved({ sealed: 3, executed: 3 });
+    assert.equal(checker.alarm, undefined);
+    assert.deepEqual(
+      alarms.map((alarm) => alarm?.batch),
+      [1, 3, undefined],
+    );
+  });
+
+  it('compares a seal that comes at the very moment when it is done with the one before', async () => {
+    for (let turns = 0; turns < 12; turns++) {
+      const { checker, asked } = setup([aSealEvent(1), aSealEvent(2)]);
+      checker.moved({ sealed: 1, executed: 0 });
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      checker.moved({ sealed: 2, executed: 0 });
+      await checker.closed();
+      assert.deepEqual(asked, [1, 2], `after ${turns} turns`);
+    }
   });
 
   it('stops with the node', async () => {

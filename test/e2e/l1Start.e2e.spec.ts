@@ -36,6 +36,7 @@ import {
 } from '../support/nodeProcess.ts';
 
 const GENESIS_FILE = fileURLToPath(new URL('../fixtures/vectors/genesis/genesis.json', import.meta.url));
+const OTHER_GENESIS_FILE = fileURLToPath(new URL('../fixtures/vectors/genesis/genesis_v30.2.json', import.meta.url));
 
 describe('start on L1', function () {
   this.timeout(120_000);
@@ -166,6 +167,11 @@ describe('start on L1', function () {
       assert.equal(await started.node.stop(), 0);
 
       const env = l1Environment(started.l1, started.deployed);
+      await endsWith(
+        await aNode({ ...env, genesis_genesis_input_path: OTHER_GENESIS_FILE }, started.node.dataPath),
+        1,
+        /the Genesis of the log has the genesis root 0xc346a158\S+, but .*genesis_v30.2.json has 0xa317d183/,
+      );
       await endsWith(await aNode(env), 1, /Genesis state commitment mismatch: batch 0 on L1 has hash/);
       const changed = join(folder('genesis'), 'genesis.json');
       const text = readFileSync(GENESIS_FILE, 'utf8');

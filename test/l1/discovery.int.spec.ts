@@ -12,7 +12,7 @@ import { checkGenesisBatch, discoverChain, waitToFinalize } from '../../src/l1/d
 import { deposit } from '../../src/l1/deposit.ts';
 import { type DeployedL1, startDevelopmentL1 } from '../../src/l1/developmentL1.ts';
 import { readGenesisUpgrade } from '../../src/l1/genesisUpgrade.ts';
-import { createL1Client, createL1Reader } from '../../src/l1/l1Client.ts';
+import { type L1Client, createL1Client, createL1Reader } from '../../src/l1/l1Client.ts';
 import { readL1Genesis } from '../../src/l1/l1Genesis.ts';
 import { WRAPPED_BASE_TOKEN_ADDRESS } from '../../src/protocol/systemAddresses.ts';
 import { type TestL1, deployTestL1, startTestL1 } from './anvilSetup.ts';
@@ -79,6 +79,21 @@ describe('discovery on L1', function () {
       code: 'L1_UNREACHABLE',
       kind: 'retryable',
       message: /Failed to read L1 state/,
+    });
+  });
+
+  it('refuses a chain whose priority tree does not begin with id 0: its proofs would be for other leaves', async () => {
+    const migrated: L1Client = {
+      ...l1.client,
+      readContract: ((call: { readonly functionName: string }) =>
+        call.functionName === 'getPriorityTreeStartIndex'
+          ? Promise.resolve(7n)
+          : l1.client.readContract(call as never)) as L1Client['readContract'],
+    };
+    await assert.rejects(discoverChain(migrated, { bridgehub: fromHex(deployed.bridgehub), chainId: CHAIN_ID }), {
+      code: 'L1_STATE_INVALID',
+      kind: 'fatal',
+      message: /priority tree begins with id 7/,
     });
   });
 

@@ -91,6 +91,20 @@ describe('L1Queue', () => {
     assert.deepEqual([alarms.at(-1), queue.has(1n)], [undefined, true]);
   });
 
+  it('goes on behind a refused request that another node has included, up to the next one', () => {
+    const tooLarge = (id: bigint): L1Transaction => anL1Transaction({ nonce: id, gasLimit: 200_000_000n });
+    queue.add([tooLarge(0n), request(1), tooLarge(2n), request(3)]);
+    assert.equal(queue.has(1n), false);
+    queue.included([sendered(tooLarge(0n))]);
+    assert.deepEqual(
+      [1n, 2n, 3n].map((id) => queue.has(id)),
+      [true, false, false],
+    );
+    assert.deepEqual([alarms.at(-1)?.code, alarms.at(-1)?.id], ['L1_REQUEST_REFUSED', 2n]);
+    queue.included([sendered(request(1)), sendered(tooLarge(2n))]);
+    assert.deepEqual([alarms.at(-1), queue.has(3n)], [undefined, true]);
+  });
+
   it('compares what blocks included before with what L1 says later', () => {
     queue.included([sendered(request(0)), sendered(request(1))]);
     queue.add([request(0), request(1), request(2)]);

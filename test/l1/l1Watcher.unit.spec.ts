@@ -51,6 +51,7 @@ class Watched {
         },
       },
       firstId,
+      includedCount: BigInt(included.length),
       confirmations: options.confirmations ?? 0,
       maxBlocksPerQuery: options.maxBlocks ?? 100,
       pollIntervalMs: POLL_MS,
@@ -303,6 +304,41 @@ describe('L1Watcher', () => {
     await node.settle();
     assert.deepEqual(node.truncations, [3n]);
     assert.deepEqual(hashesOf(l1.requests).slice(3), [toHex(node.queue.get(3n)?.hash ?? new Uint8Array())]);
+  });
+
+  it('waits, and says so, while L1 lacks just the newest request that blocks include', async () => {
+    for (let i = 1; i <= 3; i++) l1.mine(1, i);
+    const included = l1.requests;
+    l1.rollBack(1);
+    l1.mine();
+    const node = watch({ included });
+    await node.until('the problem is known', () =>
+      /does not hold priority request 2, which the log does/.test(node.watcher.status.problem ?? ''),
+    );
+    l1.mine(1, 3);
+    l1.mine(1, 4);
+    await node.settle();
+    assert.equal(node.watcher.status.problem, undefined);
+    assert.equal(node.queue.status.alarm, undefined);
+    assert.equal(node.queue.nextId, 4n);
+  });
+
+  it('takes a block that one of the servers behind an endpoint does not have yet for no reorganisation', async () => {
+    for (let i = 0; i < 3; i++) l1.mine(2);
+    const node = watch();
+    await node.settle();
+    node.include(6);
+    const answer = l1.block.bind(l1);
+    l1.block = async () => undefined;
+    l1.mine();
+    await node.until('the problem is known', () => /endpoint lags/.test(node.watcher.status.problem ?? ''));
+    l1.block = answer;
+    l1.mine(1);
+    await node.settle();
+    assert.equal(node.reorganisations, 0);
+    assert.deepEqual(node.truncations, []);
+    assert.equal(node.watcher.status.problem, undefined);
+    assert.equal(node.queue.nextId, 7n);
   });
 
   it('stops reading while the queue is full, but still follows reorganisations', async () => {

@@ -278,6 +278,28 @@ describe('eventLog.kafka', function () {
       await reader.end();
     });
 
+    it('calls a foreign marker at the end read, so that who wants to lead waits for nothing', async () => {
+      const topic = await aTopic();
+      const log = await open(topic);
+      await log.append(someEntries(1));
+      const foreign = aClient().producer({
+        transactionalId: `foreign-${topic}`,
+        idempotent: true,
+        maxInFlightRequests: 1,
+      });
+      await foreign.connect();
+      const transaction = await foreign.transaction();
+      await transaction.send({ topic, messages: [{ value: 'foreign' }] });
+      await transaction.commit();
+      await foreign.disconnect();
+      while ((await log.end()) < 3) await delay(20);
+      const reader = await Reader.open(topic);
+      await reader.until('the end of the log', ({ ends }) => ends.includes(3));
+      await log.append(someEntries(1, 3));
+      await reader.until('read on', ({ entries, ends }) => entries.length === 3 && ends.includes(4));
+      await reader.end();
+    }).timeout(60_000);
+
     it('stops when history was deleted (T14)', async () => {
       const topic = await aTopic();
       const log = await open(topic);
@@ -295,6 +317,21 @@ describe('eventLog.kafka', function () {
       assert.equal((await log.entryAt(4))?.position, 4);
       assertEntries(await take(log, 4, 6), someEntries(6, 4), 4);
     });
+
+    it('stops when all of the history was deleted, and takes the topic for no empty one (T14)', async () => {
+      const topic = await aTopic();
+      const log = await open(topic);
+      await log.append(someEntries(10));
+      await withAdmin(async (admin) => {
+        await admin.fetchTopicOffsets(topic);
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '10' }] });
+      });
+      assert.equal(await log.start(), 10);
+      const reader = await Reader.open(topic);
+      const error = await reader.finished;
+      assert.ok(hasCode('LOG_REPLACED')(error), String(error));
+      assert.deepEqual(reader.ends, [], 'a main node would append a Genesis');
+    }).timeout(40_000);
 
     it('stops when the topic was emptied or made anew under it, and at the next start (T14)', async () => {
       const topic = await aTopic();

@@ -109,6 +109,18 @@ describe('eventLog.embedded', () => {
     assertEntries(await next, someEntries(1, 2), 2);
   });
 
+  it('has nothing to tail yet while its writer has made the file and nothing in it', async () => {
+    writeFileSync(join(path, 'log.sqlite'), '');
+    assert.throws(() => open(true), hasCode('LOG_MISSING'));
+    const { DatabaseSync } = await import('node:sqlite');
+    const database = new DatabaseSync(join(path, 'log.sqlite'));
+    database.exec('PRAGMA page_size=65536; PRAGMA journal_mode=WAL');
+    assert.throws(() => open(true), hasCode('LOG_MISSING'));
+    database.close();
+    await open().append(someEntries(1));
+    assert.equal(await open(true).end(), 1);
+  });
+
   it('is writable again when its writer was killed, and holds what was acknowledged', async () => {
     const program = join(path, 'writer.ts');
     const modules = ['eventLog.embedded.ts'].map((file) => new URL(`../../src/log/${file}`, import.meta.url).href);

@@ -5,7 +5,7 @@ import { silentLogger } from '../../src/common/logger.ts';
 import type { SettlementContent } from '../../src/log/leadership.ts';
 import { EMPTY_SETTLEMENT, type SettlementFold, withBatch } from '../../src/log/settlementFold.ts';
 import { Batcher, type SealedOpenBatch } from '../../src/producers/batcher.ts';
-import { type BatchBlock, type BatchCommitment, storedBatchInfo } from '../../src/protocol/batch.ts';
+import { type BatchBlock, type BatchCommitment, type BatchLimits, storedBatchInfo } from '../../src/protocol/batch.ts';
 import type { BatchRange } from '../../src/store/batchAssembly.ts';
 import { FakeClock } from '../support/fakeClock.ts';
 import { aCommitInfo, filled } from '../support/logEntries.ts';
@@ -46,9 +46,9 @@ class Setup {
   commitmentFailure: Error | undefined;
   readonly batcher: Batcher;
 
-  constructor() {
+  constructor(limits: BatchLimits = LIMITS) {
     this.batcher = new Batcher({
-      settings: { limits: LIMITS, timeoutMs: 1_000, chainAddress: ZERO_ADDRESS },
+      settings: { limits, timeoutMs: 1_000, chainAddress: ZERO_ADDRESS },
       assembly: {
         block: async (height) => ({
           native: 1n,
@@ -126,6 +126,15 @@ describe('batcher', () => {
         [1, 2],
       ],
     );
+  });
+
+  it('seals no batch that L1 does not take as calldata, however much pubdata the settings allow', async () => {
+    const generous = new Setup({ ...LIMITS, pubdataBytes: 1_000_000 });
+    generous.batcher.lead(generous.leadership);
+    await generous.accept({ pubdataBytes: 100_000 }, { pubdataBytes: 26_976 }, { pubdataBytes: 1 });
+    assert.deepEqual(generous.leadership.seals, ['1: 1-2 pubdata']);
+    generous.abort.abort();
+    await generous.batcher.closed();
   });
 
   it('seals by its timer, from the first block of the batch', async () => {
@@ -225,5 +234,25 @@ describe('batcher', () => {
     assert.equal(setup.problems.length, 2);
     assert.equal(setup.problems[1], undefined);
     assert.deepEqual(setup.leadership.seals[0], '1: 1-3 blocks_per_batch');
+  });
+
+  it('has no problem any more when it leads no longer: another node may have sealed the batch', async () => {
+    setup.batcher.lead(setup.leadership);
+    await setup.accept({ pubdataBytes: 200_000 });
+    assert.equal(setup.problems.length, 1);
+    setup.leadership.alive = false;
+    setup.batcher.moved();
+    await settle();
+    assert.deepEqual(setup.problems.slice(1), [undefined]);
+  });
+
+  it('says what keeps it from sealing now, not what did before', async () => {
+    setup.commitmentFailure = new NodeError('retryable', 'the disk is slow', { code: 'STORE_IO' });
+    setup.batcher.lead(setup.leadership);
+    await setup.accept({}, {}, {}, {});
+    setup.commitmentFailure = new NodeError('fatal', 'the store is damaged', { code: 'STORE_DAMAGED' });
+    setup.clock.advance(1_000);
+    await settle();
+    assert.equal(setup.problems.at(-1), 'batch 1 cannot be sealed: the store is damaged');
   });
 });

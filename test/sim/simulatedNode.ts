@@ -373,6 +373,7 @@ export class SimulatedNode {
         truncate: async (fromId) => queue.truncate(fromId),
       },
       firstId: queue.begin(chain.nextL1PriorityId(), newest),
+      includedCount: newest === undefined ? 0n : newest.nonce + 1n,
       confirmations: CONFIRMATIONS,
       maxBlocksPerQuery: 100,
       pollIntervalMs: 1_000,
