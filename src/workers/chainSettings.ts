@@ -4,7 +4,7 @@ import { type Bytes, ZERO_ADDRESS } from '../common/bytes.ts';
 import type { Config } from '../common/config.ts';
 import { NodeError } from '../common/errors.ts';
 import { writesLog } from '../log/openLog.ts';
-import { BATCH_NATIVE_MAX } from '../protocol/batch.ts';
+import { BATCH_NATIVE_MAX, BATCH_PUBDATA_BYTES_MAX } from '../protocol/batch.ts';
 import { LOG_TREE_SIZE } from '../protocol/logTree.ts';
 import type { ChainSettings } from './chain.ts';
 
@@ -32,6 +32,7 @@ export function configuredBaseFee(config: Pick<Config, 'sequencerBaseFeeOverride
   return config.sequencerBaseFeeOverride ?? DEFAULT_BASE_FEE;
 }
 
+/** @throws NodeError CONFIG_INVALID */
 export function chainSettings(
   config: Config,
   identity: {
@@ -42,6 +43,12 @@ export function chainSettings(
   },
 ): ChainSettings {
   const chainId = configuredChainId(config);
+  if (config.nodeRole === 'main' && config.sequencerBlockPubdataLimitBytes > BATCH_PUBDATA_BYTES_MAX)
+    throw new NodeError(
+      'fatal',
+      `sequencer_block_pubdata_limit_bytes is above ${BATCH_PUBDATA_BYTES_MAX}: L1 takes no batch with more, so a fuller block could never be settled`,
+      { code: 'CONFIG_INVALID' },
+    );
   return {
     mayLead: writesLog(config),
     sequencer: {
