@@ -5,6 +5,7 @@ import type { Bytes } from './common/bytes.ts';
 import type { Logger } from './common/logger.ts';
 import { createMetrics } from './common/metrics.ts';
 import { decodeEntry } from './log/entryCodec.ts';
+import type { LogAlarm } from './log/eventLog.kafka.ts';
 import type { Finality } from './log/settlementFold.ts';
 import type { SealedOpenBatch } from './producers/batcher.ts';
 import {
@@ -89,6 +90,11 @@ export function listenToThreads({
   chain.on<{ records: number; bytes: number }>('kafkaDelivered', ({ records, bytes }) => {
     metrics.kafka.records.inc(records);
     metrics.kafka.bytes.inc(bytes);
+  });
+  chain.on<undefined>('kafkaReaderRestarted', () => metrics.kafka.readerRestarts.inc());
+  chain.on<LogAlarm>('logAlarm', (alarm) => {
+    view.logAlarm(alarm);
+    metrics.log.alarm.set({ code: alarm.code }, alarm.text === undefined ? 0 : 1);
   });
   chain.on<ReadonlyMap<string, boolean>>('kafkaBrokers', (brokers) => {
     for (const [broker, isUp] of brokers) metrics.kafka.brokerUp.set({ broker }, isUp ? 1 : 0);

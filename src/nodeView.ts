@@ -2,6 +2,7 @@
 import type { Bytes } from './common/bytes.ts';
 import type { Config } from './common/config.ts';
 import type { GenesisEntry } from './log/entry.ts';
+import type { LogAlarm } from './log/eventLog.kafka.ts';
 import type { L1QueueStatus } from './producers/l1Queue.ts';
 import type { Finality } from './log/settlementFold.ts';
 import { ReplayServer } from './consumers/replayServer.ts';
@@ -58,6 +59,7 @@ export class NodeView {
   #isLeading = false;
   #hasCaughtUp = false;
   #problem: string | undefined;
+  readonly #logAlarms = new Map<LogAlarm['code'], string>();
 
   constructor(config: Config, chainId: bigint, nodeVersion: string) {
     this.#config = config;
@@ -108,6 +110,11 @@ export class NodeView {
     return (
       this.#config.sequencerBlockReplayDownloadAddress === undefined || this.chain?.replay?.hasReachedServer === true
     );
+  }
+
+  logAlarm({ code, text }: LogAlarm): void {
+    if (text === undefined) this.#logAlarms.delete(code);
+    else this.#logAlarms.set(code, text);
   }
 
   projection(name: string, change: Partial<KnownProjection>): void {
@@ -167,6 +174,7 @@ export class NodeView {
       logHead: this.logHead,
       isLogReadable: this.#problem === undefined,
       logProblem: this.#problem,
+      logAlarms: [...this.#logAlarms.values()],
       hasCaughtUp: this.#isCaughtUp && this.genesis !== undefined,
       projections: [
         { name: 'state', height: this.logHead, lagBlocks: 0, state: this.#hasCaughtUp ? 'live' : 'catching_up' },
@@ -204,8 +212,20 @@ export class NodeView {
       pendingTransactions: this.chain?.mempool.pending ?? 0,
       sealedBatch: this.finality?.sealedBatch ?? 0,
       executedBatch: this.finality?.executedBatch ?? 0,
-      settlementAlarm: this.chain?.settlement.alarm?.text,
+      alarms: this.#alarms(),
     };
+  }
+
+  /** What somebody has to look at, each with where it is. */
+  #alarms(): string[] {
+    const ofLog = [...this.#logAlarms.values()].map((text) => `LOG ALARM: ${text}`);
+    const l1 = this.l1Queue?.alarm?.text;
+    const settlement = this.chain?.settlement.alarm?.text;
+    return [
+      ...ofLog,
+      ...(l1 === undefined ? [] : [`L1 ALARM: ${l1}`]),
+      ...(settlement === undefined ? [] : [`SETTLEMENT ALARM: ${settlement}`]),
+    ];
   }
 
   /** Last block of the newest batch that L1 holds. */

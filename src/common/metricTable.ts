@@ -116,6 +116,7 @@ export const METRICS = {
     rejected: counter('log_rejected_total', 'Rejected entries', ['class']),
     claims: counter('log_claims_total', 'Own claims to lead by what became of them', ['result']),
     unacceptedBlocks: gauge('log_unaccepted_blocks', 'Blocks built and not read back yet'),
+    alarm: gauge('log_alarm', '1 while somebody has to look at the log, by reason', ['code']),
     entrySizeBytes: histogram('log_entry_size_bytes', 'Size of accepted entries', SIZES_BYTES, ['kind']),
   },
   projection: {
@@ -144,6 +145,7 @@ export const METRICS = {
     ),
     records: counter('kafka_records_total', 'Records fetched'),
     bytes: counter('kafka_bytes_total', 'Bytes fetched'),
+    readerRestarts: counter('kafka_reader_restarts_total', 'Consumers of the reader thrown away for another one'),
     brokerUp: gauge('kafka_broker_up', '1: the cluster has the broker, as far as it answers; asked every ten seconds', [
       'broker',
     ]),

@@ -18,8 +18,8 @@ export interface StatusLineSample {
   /** The newest accepted seal; 0: none. */
   readonly sealedBatch: number;
   readonly executedBatch: number;
-  /** Why settlement needs a look. */
-  readonly settlementAlarm: string | undefined;
+  /** What needs a look, in words. */
+  readonly alarms: readonly string[];
 }
 
 const EVERY_MS = 10_000;
@@ -42,7 +42,7 @@ export function statusLine(previous: StatusLineSample, current: StatusLineSample
   ];
   const gain = blocksPerSecond - perSecond(logHead - previous.logHead);
   if (lag > 0 && gain > 0) parts.push(`caught up in ${durationText(lag / gain)}`);
-  if (current.settlementAlarm !== undefined) parts.push(`SETTLEMENT ALARM: ${current.settlementAlarm}`);
+  parts.push(...current.alarms);
   return parts.join(' | ');
 }
 

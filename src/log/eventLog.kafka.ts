@@ -33,7 +33,7 @@ export interface KafkaLogOptions {
   readonly registryIds?: ReadonlyMap<number, number>;
   readonly logger?: LogLogger;
   /** For metrics and the status line: what needs an operator's look while the log goes on. */
-  readonly onAlarm?: (code: KafkaAlarm, facts: object) => void;
+  readonly onAlarm?: (alarm: LogAlarm) => void;
   readonly metrics?: KafkaMetrics;
   /** Between checks of the topic's settings; default 10 min. */
   readonly verifySettingsMs?: number;
@@ -47,11 +47,21 @@ export interface KafkaMetrics {
   /** One fetch of the reader; a broker without news answers after `maxWaitTimeInMs`. */
   fetched(seconds: number): void;
   delivered(records: number, bytes: number): void;
+  /** The reader has thrown its consumer away and takes another one. */
+  restarted(): void;
   /** Every broker seen so far by its address, and whether the cluster has it now. */
   brokers(up: ReadonlyMap<string, boolean>): void;
 }
 
-export type KafkaAlarm = 'topic_settings' | 'gap' | 'stalled' | 'reader_restarted';
+/** What somebody has to look at while the node goes on. */
+export const KAFKA_ALARMS = ['topic_settings', 'gap', 'stalled'] as const;
+export type KafkaAlarm = (typeof KAFKA_ALARMS)[number];
+
+/** `text` undefined: it is over. */
+export interface LogAlarm {
+  readonly code: KafkaAlarm;
+  readonly text: string | undefined;
+}
 
 /** Most bytes of one produce request. */
 const SEND_LIMIT_BYTES = 7 * 1024 * 1024;
@@ -305,12 +315,18 @@ export class KafkaEventLog implements EventLog {
     const { settings, connection, topic, onAlarm } = this.#options;
     try {
       const differences = await verifyTopic({ ...settings, connection, topic, logger: this.#logger });
-      if (differences.length === 0) return;
+      if (differences.length === 0) {
+        onAlarm?.({ code: 'topic_settings', text: undefined });
+        return;
+      }
       this.#logger.error(
         { topic, differences },
         'the topic is weaker than configured: correct it now, what is acknowledged may get lost',
       );
-      onAlarm?.('topic_settings', { topic, differences });
+      onAlarm?.({
+        code: 'topic_settings',
+        text: `the topic ${topic} is weaker than configured: ${differences.join(', ')}`,
+      });
     } catch (error) {
       this.#logger.warn({ topic, err: errorText(error) }, 'the settings of the topic could not be checked');
     }
@@ -436,6 +452,8 @@ class KafkaReader {
   #generation = 0;
   #isJoined = false;
   #isRestarting = false;
+  /** The log has an end that is not delivered. */
+  #isStalled = false;
   #failure: NodeError | undefined;
   #isChecking = false;
   #watched = { expected: -1, ticks: 0 };
@@ -473,7 +491,7 @@ class KafkaReader {
     if (this.#isRestarting || this.#isDone) return;
     this.#isRestarting = true;
     this.#logger.warn({ reason, expected: this.#expected }, 'the reader of the log starts anew');
-    this.#options.onAlarm?.('reader_restarted', { reason, expected: this.#expected });
+    this.#options.metrics?.restarted();
     this.#dropConsumer();
     void this.#startConsumer(1);
   }
@@ -616,6 +634,10 @@ class KafkaReader {
   }
 
   #deliver(entry: LogEntry): void {
+    if (this.#isStalled) {
+      this.#isStalled = false;
+      this.#options.onAlarm?.({ code: 'stalled', text: undefined });
+    }
     this.#expected = entry.position + 1;
     this.#last = { position: entry.position, hash: entryHash(entry.schema, entry.bytes) };
     this.#queue.push(entry);
@@ -661,7 +683,7 @@ class KafkaReader {
       { expected, delivered: offset },
       'positions are missing from the log: a foreign transaction, or lost entries',
     );
-    onAlarm?.('gap', { expected, delivered: offset });
+    onAlarm?.({ code: 'gap', text: `positions ${expected} to ${offset - 1} are missing from ${topic}` });
     this.#expected = offset;
     return true;
   }
@@ -724,7 +746,7 @@ class KafkaReader {
   }
 
   #onStall(end: number): void {
-    const { onAlarm } = this.#options;
+    const { topic, onAlarm } = this.#options;
     const ticks = ++this.#watched.ticks;
     if (ticks === 1) return;
     if (ticks === 2) {
@@ -733,7 +755,11 @@ class KafkaReader {
       // Nothing but a foreign transaction's marker is there. Saying that the end is reached is safe: it is a hint.
       if (this.#announcedEnd !== end) {
         this.#logger.error({ expected: this.#expected, end }, 'the log has an end that is not delivered');
-        onAlarm?.('stalled', { expected: this.#expected, end });
+        this.#isStalled = true;
+        onAlarm?.({
+          code: 'stalled',
+          text: `${topic} ends at ${end}, and nothing is delivered from ${this.#expected} on`,
+        });
       }
       this.#announceEnd(end);
     } else if (ticks % STALL_TICKS_TO_RESTART === 0) {

@@ -4,7 +4,7 @@ import type { Config } from '../common/config.ts';
 import { NodeError, errorText } from '../common/errors.ts';
 import { delayReads } from './delayedReads.ts';
 import { openEmbeddedLog } from './eventLog.embedded.ts';
-import { type KafkaAlarm, type KafkaMetrics, openKafkaLog } from './eventLog.kafka.ts';
+import { type LogAlarm, type KafkaMetrics, openKafkaLog } from './eventLog.kafka.ts';
 import type { EventLog } from './eventLog.ts';
 import type { KafkaConnection } from './kafkaClient.ts';
 import type { LogLogger } from './logLogger.ts';
@@ -13,7 +13,7 @@ import { type TopicOptions, createTopic, topicName } from './topic.ts';
 
 export interface OpenLogOptions {
   readonly logger?: LogLogger;
-  readonly onAlarm?: (code: KafkaAlarm, facts: object) => void;
+  readonly onAlarm?: (alarm: LogAlarm) => void;
   readonly metrics?: KafkaMetrics;
   /** For commands: nothing is created or registered, and the embedded log may have its writer. */
   readonly readOnly?: boolean;

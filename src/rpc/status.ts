@@ -44,6 +44,8 @@ export interface NodeStatus {
   /** False: why, in `logProblem`. */
   readonly isLogReadable: boolean;
   readonly logProblem: string | undefined;
+  /** What somebody has to look at while the log is read on. */
+  readonly logAlarms: readonly string[];
   /** False until the end of the log was reached once. */
   readonly hasCaughtUp: boolean;
   readonly projections: readonly ProjectionStatus[];
@@ -119,6 +121,7 @@ function statusBody(status: NodeStatus): object {
     logHead: status.logHead,
     logReadable: status.isLogReadable,
     logProblem: status.logProblem,
+    logAlarms: status.logAlarms.length === 0 ? undefined : status.logAlarms,
     caughtUp: status.hasCaughtUp,
     projections: projectionTable(status),
     safe: status.safe,

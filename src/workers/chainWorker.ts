@@ -232,10 +232,11 @@ async function start(): Promise<void> {
   try {
     const log = await openLog(config, {
       logger: logger.component('log'),
-      onAlarm: (code, facts) => logger.warn({ code, ...facts }, 'the log needs a look'),
+      onAlarm: (alarm) => main.emit('logAlarm', alarm),
       metrics: {
         fetched: (seconds) => main.emit('kafkaFetched', seconds),
         delivered: (records, bytes) => main.emit('kafkaDelivered', { records, bytes }),
+        restarted: () => main.emit('kafkaReaderRestarted', undefined),
         brokers: (up) => main.emit('kafkaBrokers', up),
       },
     });

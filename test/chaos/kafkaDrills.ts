@@ -176,7 +176,9 @@ async function changeRetention(arena: KafkaArena): Promise<string> {
     topic: arena.topic,
     settings: SETTINGS,
     verifySettingsMs: 100,
-    onAlarm: (code) => alarms.push(code),
+    onAlarm: ({ code, text }) => {
+      if (text !== undefined) alarms.push(code);
+    },
   });
   const dataPath = temporaryFolder('chaos-late');
   try {

@@ -13,7 +13,7 @@ const sample = (changes: Partial<StatusLineSample> = {}): StatusLineSample => ({
   pendingTransactions: 0,
   sealedBatch: 0,
   executedBatch: 0,
-  settlementAlarm: undefined,
+  alarms: [],
   ...changes,
 });
 
@@ -30,7 +30,7 @@ describe('status line', () => {
     const line = (changes: Partial<StatusLineSample>): string => statusLine(sample(), sample(changes), 10_000);
     assert.equal(line({ sealedBatch: 7 }), 'main, leading | block 100 | 0 blocks/s | 0 tx/s | batch 7 sealed');
     assert.match(line({ sealedBatch: 7, executedBatch: 5 }), / \| batch 7 sealed, 5 executed$/);
-    assert.match(line({ settlementAlarm: 'batch 3 is wrong' }), / \| SETTLEMENT ALARM: batch 3 is wrong$/);
+    assert.match(line({ alarms: ['L1 ALARM: a', 'SETTLEMENT ALARM: b'] }), / \| L1 ALARM: a \| SETTLEMENT ALARM: b$/);
   });
 
   it('says how long catching up takes when it gains on the head', () => {

@@ -13,6 +13,7 @@ const healthy: NodeStatus = {
   logHead: 100,
   isLogReadable: true,
   logProblem: undefined,
+  logAlarms: [],
   hasCaughtUp: true,
   projections: [
     { name: 'state', height: 100, lagBlocks: 0, state: 'live' },
@@ -143,6 +144,12 @@ describe('status server', () => {
       batches: { sealed: 0, checked: 0, committed: 0, proved: 0, executed: 0, openBlocks: 0 },
       priorityTransactions: 'not checked',
     });
+  });
+
+  it('tells what somebody has to look at', async () => {
+    status = { ...healthy, logAlarms: ['positions 3 to 4 are missing from the topic'] };
+    assert.deepEqual((await get('/status')).body?.['logAlarms'], status.logAlarms);
+    assert.equal((await get('/ready')).code, 200);
   });
 
   it('knows no other route and no other method', async () => {
