@@ -229,6 +229,19 @@ describe('resuming', () => {
     assert.ok(pauses > 100 && pauses < 300, `${pauses}`);
   });
 
+  it('creations of nothing fill turns, too', () => {
+    const state = aState(
+      code(push(1_000), 0x5b, 0x5f, 0x5f, 0x5f, 0xf0, 0x50, push(1), 0x90, 0x03, 0x80, push(3), 0x57),
+    );
+    const execution = new BlockExecution({ context, state, turnBudget: 60_000 });
+    let step = execution.start(from(SENDER, { ...options, gasLimit: 40_000_000n }));
+    let turns = 1;
+    for (; step.kind === 'paused'; turns += 1) step = execution.resume();
+    assert.ok(included(step as ReturnType<typeof drive>).success); // nothing is missing
+    // About 10 microseconds each.
+    assert.ok(turns >= 8, `${turns} turns`);
+  });
+
   it('no turn grows with what the transaction has left in memory before it', () => {
     const COUNT = 680_000;
     // Puts the counter at the counter of transient storage, which 90 million gas pay for.
