@@ -237,6 +237,15 @@ describe('simulator', () => {
     assert.equal(await at(TARGET), wordOf(0));
   });
 
+  it('lets code take the place of a system hook', async () => {
+    for (const hook of [0x8006, 0x8008, 0x800a].map(anAddress)) {
+      const at = async (...stateOverrides: SimulatedCall['stateOverrides']) =>
+        aSimulator().simulate(aCall({ to: hook, input: fromHex('c0ffee00'), stateOverrides }));
+      assert.equal(returned(await at({ address: hook, code: fromHex(RETURN_42) })), wordOf(42));
+      assert.equal((await at({ address: hook, balance: 1n })).kind, 'revert');
+    }
+  });
+
   it('refuses moves that make no sense', async () => {
     const message = async (...stateOverrides: SimulatedCall['stateOverrides']): Promise<string | undefined> => {
       const error: unknown = await aSimulator()
