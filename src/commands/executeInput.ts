@@ -12,7 +12,7 @@ import {
   StoredAccountRecord,
   storedCode,
 } from '../protocol/accountRecord.ts';
-import type { BlockContext } from '../protocol/replayRecord.ts';
+import { type BlockContext, EXECUTION_VERSIONS } from '../protocol/replayRecord.ts';
 import { ABSENT, type LoadedState, slotAnswer } from '../vm/loadedState.ts';
 import { type Words, wordToBytes } from '../vm/words.ts';
 
@@ -94,6 +94,13 @@ function prestateFromJson(json: JsonReader): Prestate {
   return state;
 }
 
+function contextFromJson(json: JsonReader): BlockContext {
+  const context = blockContextFromJson(json);
+  if (!EXECUTION_VERSIONS.includes(context.executionVersion))
+    json.field('execution_version').fail(`is none of ${EXECUTION_VERSIONS.join(', ')}`);
+  return context;
+}
+
 /**
  * `file` only names the document in errors.
  * @throws NodeError JSON_INVALID with the file and the place in it
@@ -103,7 +110,7 @@ export function parseExecuteInput(text: string, file: string): ExecuteInput {
   json.optional('description')?.string();
   return {
     state: prestateFromJson(json.field('prestate')),
-    context: blockContextFromJson(json.field('context')),
+    context: contextFromJson(json.field('context')),
     transactions: json
       .field('transactions')
       .items()

@@ -5,6 +5,7 @@ export const ReplayErrorCode = {
   emptyBlock: 'REPLAY_EMPTY_BLOCK',
   timestampMismatch: 'PREVIOUS_TIMESTAMP_MISMATCH',
   priorityIdGap: 'PRIORITY_ID_GAP',
+  executionVersionUnknown: 'EXECUTION_VERSION_UNKNOWN',
   undecodable: 'REPLAY_TRANSACTION_UNDECODABLE',
   genesisRoot: 'GENESIS_ROOT_MISMATCH',
   foreignGenesis: 'FOREIGN_GENESIS',

@@ -4,6 +4,7 @@ import { NodeError } from '../common/errors.ts';
 import { Turns } from '../common/turns.ts';
 import type { BlockOutput } from '../protocol/blockOutput.ts';
 import { equalBytes, type Bytes } from '../common/bytes.ts';
+import { EXECUTION_VERSIONS } from '../protocol/replayRecord.ts';
 import type { BlockContext, BlockRecord } from '../protocol/replayRecord.ts';
 import { L1_PRIORITY_TYPE, type SenderedTransaction } from '../protocol/transaction.ts';
 import { BlockExecution, keysToPrefetch } from '../vm/blockExecution.ts';
@@ -45,10 +46,14 @@ export function unreadableTransaction(blockNumber: bigint, cause: Error): NodeEr
   );
 }
 
-/** @throws NodeError kind invariant with the code and facts of ReplayErrorCode; the caller dumps and stops. */
+/**
+ * @throws NodeError kind invariant with the code and facts of ReplayErrorCode; the caller dumps and stops. Kind fatal: newer
+ * software made the block.
+ */
 export async function replayBlock(input: ReplayInput): Promise<BlockOutput> {
   const { record, state } = input;
   const context: BlockContext = { ...record.context, blockHashes: input.blockHashes };
+  checkExecutionVersion(record);
   checkContinuity(input);
   await prefetch(input, context);
   const execution = new BlockExecution({ context, state });
@@ -92,6 +97,16 @@ export async function replayBlock(input: ReplayInput): Promise<BlockOutput> {
     );
   }
   return output;
+}
+
+/** Other rules could come to the same output hash by chance, and differ in what it does not cover. */
+function checkExecutionVersion({ context: { blockNumber, executionVersion } }: BlockRecord): void {
+  if (EXECUTION_VERSIONS.includes(executionVersion)) return;
+  throw new NodeError(
+    'fatal',
+    `Block #${blockNumber} has execution version ${executionVersion}, of which this software knows nothing: upgrade this node`,
+    { code: ReplayErrorCode.executionVersionUnknown, blockNumber, executionVersion },
+  );
 }
 
 function checkContinuity({ record, previousBlockTimestamp, nextL1PriorityId, transactions }: ReplayInput): void {

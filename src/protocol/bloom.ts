@@ -35,6 +35,13 @@ export class LogsBloom {
       this.#event = topic;
     });
   }
+
+  /** Back to what `bytes` were before. */
+  takeBack(bytes: Bytes): void {
+    this.bytes.set(bytes);
+    this.#address = undefined;
+    this.#event = undefined;
+  }
 }
 
 /** Adds all bits of `other`; changes `bloom`. */

@@ -19,6 +19,7 @@ import { BLOCK_HASHES_LENGTH, EMPTY_OMMERS_HASH, headerHash, nextBlockHashes } f
 import type { BlockHeader, Preimage, StorageWrite } from './blockOutput.ts';
 import { BLOOM_LENGTH } from './bloom.ts';
 import { ProtocolError } from './errors.ts';
+import { EXECUTION_VERSIONS } from './replayRecord.ts';
 import type { BlockContext, ReplayRecord } from './replayRecord.ts';
 import { accountFlatKey, accountSlot, flatKey } from './stateKey.ts';
 import { StateTree } from './stateTree.ts';
@@ -34,7 +35,6 @@ export interface GenesisInput {
 
 /** Files of later generations do not say it. */
 const EXECUTION_VERSION_DEFAULT = 3;
-const EXECUTION_VERSIONS: readonly number[] = [1, 2, 3];
 const CODE_LENGTH_MAX = 0xffff_ffff;
 
 function malformed(message: string, facts: Record<string, unknown> = {}): ProtocolError {

@@ -1,6 +1,9 @@
 /** The event the sequencer appends per block (spec: replay-record 1 and 2). Exact wire forms: replayWireFormat.ts and the log's Avro. */
 import type { Bytes } from '../common/bytes.ts';
 
+/** Those that this software executes; all of them in the same way (spec: replay-record 2). */
+export const EXECUTION_VERSIONS: readonly number[] = [1, 2, 3];
+
 export interface BlockContext {
   readonly chainId: bigint;
   readonly blockNumber: bigint;

@@ -11,6 +11,7 @@ import type { BlockContext } from '../protocol/replayRecord.ts';
 import { BOOTLOADER_ADDRESS } from '../protocol/systemAddresses.ts';
 import type { MissingKey } from '../vm/loadedState.ts';
 import { ABSENT } from '../vm/loadedState.ts';
+import { accessListGas } from '../vm/l2Transaction.ts';
 import { Simulation } from '../vm/simulation.ts';
 import type { Tracer } from '../vm/tracer.ts';
 import type { BlockOverrides, SimulatedCall, SimulationResult, StateAtBlock } from './backend.ts';
@@ -91,11 +92,13 @@ export function overriddenContext(context: BlockContext, overrides: BlockOverrid
   };
 }
 
-/** What every run of the call looks at. */
+/** What every run of the call looks at; not at an access list that its gas does not pay for. */
 function firstKeys(call: SimulatedCall, context: BlockContext): MissingKey[] {
   const addresses = [call.from, context.coinbase, BOOTLOADER_ADDRESS];
   if (call.to !== undefined) addresses.push(call.to);
   const keys: MissingKey[] = addresses.map((address) => ({ kind: 'account', address }));
+  const listGas = accessListGas(call.accessList);
+  if (listGas > context.gasLimit || (call.gas !== undefined && listGas > call.gas)) return keys;
   for (const { address, slots } of call.accessList) {
     keys.push({ kind: 'account', address });
     for (const slot of slots) keys.push({ kind: 'slot', address, slot });

@@ -1,7 +1,9 @@
 /** One block being executed, transaction by transaction, for builder and replayer alike (spec: execution 2, 8.2, native 10). */
 import { toHex } from '../common/bytes.ts';
+import type { Bytes } from '../common/bytes.ts';
 import { assert, NodeError } from '../common/errors.ts';
 import type { BlockOutput, TransactionOutput } from '../protocol/blockOutput.ts';
+import { LogsBloom } from '../protocol/bloom.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
 import { BOOTLOADER_ADDRESS } from '../protocol/systemAddresses.ts';
 import { isL1Transaction } from '../protocol/transaction.ts';
@@ -65,7 +67,20 @@ interface Current {
   readonly sendered: SenderedTransaction;
   readonly execution: TransactionExecution;
   isStarted: boolean;
+  /** Set once it has ended and only its logs are left to go into the bloom. */
+  ending: Ending | undefined;
 }
+
+interface Ending {
+  readonly output: TransactionOutput;
+  /** Of the block with this transaction. */
+  readonly totals: BlockTotals;
+  readonly bloomBefore: Bytes;
+  nextLog: number;
+}
+
+/** Work units of the hash that puts an address or a topic into the bloom. */
+const BLOOM_HASH_WORK = 32;
 
 export class BlockExecution {
   readonly #context: BlockContext;
@@ -75,6 +90,7 @@ export class BlockExecution {
   readonly #turnBudget: number;
   readonly #outputs: TransactionOutput[] = [];
   readonly #transactions: Transaction[] = [];
+  readonly #bloom = new LogsBloom();
   #totals: BlockTotals = { gasUsed: 0n, native: 0, pubdata: 0, l2ToL1Logs: 0 };
   #current: Current | undefined;
   #isFinished = false;
@@ -124,6 +140,7 @@ export class BlockExecution {
         ? new L1Execution({ machine, rules, transaction })
         : new L2Execution({ machine, rules, transaction, sender: sendered.sender }),
       isStarted: false,
+      ending: undefined,
     };
     return this.resume();
   }
@@ -133,6 +150,10 @@ export class BlockExecution {
     assert(current !== undefined, 'there is no transaction to resume');
     const machine = this.#machine;
     const world = this.#world;
+    if (current.ending !== undefined) {
+      machine.budget = this.#turnBudget;
+      return this.#addLogs(current, current.ending);
+    }
     world.missing = [];
     if (!current.isStarted) {
       if (!current.execution.probe()) return { kind: 'missing', keys: world.takeMissing() };
@@ -154,14 +175,16 @@ export class BlockExecution {
   /** Gives the running transaction up; nothing of it is left. */
   abandon(): void {
     if (this.#current === undefined) return;
+    const { ending } = this.#current;
+    if (ending !== undefined) this.#bloom.takeBack(ending.bloomBefore);
     this.#current = undefined;
     this.#world.rejectTransaction();
   }
 
-  #end({ sendered, execution }: Current): Step {
-    const executed = execution.finish();
+  #end(current: Current): Step {
+    const executed = current.execution.finish();
     if (executed === undefined) {
-      const reason = this.#unpayable(sendered);
+      const reason = this.#unpayable(current.sendered);
       this.abandon();
       return { kind: 'full', reason };
     }
@@ -187,6 +210,20 @@ export class BlockExecution {
       l2ToL1Logs: world.l2ToL1Logs,
       messages: world.messages,
     };
+    current.ending = { output, totals, bloomBefore: this.#bloom.bytes.slice(), nextLog: 0 };
+    return this.#addLogs(current, current.ending);
+  }
+
+  /** The last of a transaction: as many logs as the turn has room for. */
+  #addLogs({ sendered }: Current, ending: Ending): Step {
+    const { output, totals } = ending;
+    const machine = this.#machine;
+    for (let log = output.logs[ending.nextLog]; log !== undefined; log = output.logs[ending.nextLog]) {
+      if (machine.budget <= 0) return { kind: 'paused' };
+      this.#bloom.add(log);
+      machine.budget -= BLOOM_HASH_WORK * (1 + log.topics.length);
+      ending.nextLog += 1;
+    }
     this.#totals = totals;
     this.#transactions.push(sendered.transaction);
     this.#outputs.push(output);
@@ -231,6 +268,7 @@ export class BlockExecution {
       world: this.#world,
       transactions: this.#transactions,
       outputs: this.#outputs,
+      logsBloom: this.#bloom.bytes,
       gasUsed: this.#totals.gasUsed,
       computationalNativeUsed: BigInt(this.#totals.native),
     });

@@ -13,7 +13,6 @@ import type {
   TransactionOutput,
 } from '../protocol/blockOutput.ts';
 import { blockOutputHash } from '../protocol/blockOutputHash.ts';
-import { LogsBloom } from '../protocol/bloom.ts';
 import { encodePubdata } from '../protocol/pubdata.ts';
 import type { PubdataDiff } from '../protocol/pubdata.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
@@ -96,15 +95,15 @@ export function blockOutput(options: {
   transactions: readonly Transaction[];
   /** In the order of `transactions`. */
   outputs: readonly TransactionOutput[];
+  /** Of all of them. */
+  logsBloom: Bytes;
   gasUsed: bigint;
   computationalNativeUsed: bigint;
 }): BlockOutput {
   const { context, world, outputs } = options;
-  const bloom = new LogsBloom();
   const l2ToL1Logs: L2ToL1Log[] = [];
   const messages: Bytes[] = [];
   for (const output of outputs) {
-    for (const log of output.logs) bloom.add(log);
     l2ToL1Logs.push(...output.l2ToL1Logs);
     for (const message of output.messages) messages.push(message.data);
   }
@@ -118,7 +117,7 @@ export function blockOutput(options: {
     stateRoot: ZERO_32,
     transactionsRoot,
     receiptsRoot: ZERO_32,
-    logsBloom: bloom.bytes,
+    logsBloom: options.logsBloom,
     difficulty: 0n,
     number: context.blockNumber,
     gasLimit: context.gasLimit,

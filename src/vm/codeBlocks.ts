@@ -1,8 +1,8 @@
 /**
  * Straight runs of opcodes with what they charge and need in sum, so that the interpreter checks gas, native and the stack
  * once per run instead of once per opcode. A run is looked at when it is first entered, so what is looked at was paid for: a
- * run has a greatest length, and code that jumps into the middle of one begins another. The `!` behind an index states that typed arrays are read inside
- * their bounds.
+ * run has a greatest length, and code that jumps into the middle of one begins another. The `!` behind an index states that
+ * typed arrays are read inside their bounds.
  */
 import type { Bytes } from '../common/bytes.ts';
 import {
@@ -19,6 +19,8 @@ import {
 
 const INITIAL_CAPACITY = 16;
 const BLOCK_OPCODES_MAX = 64;
+/** As many as the index can name. Code longer than any deployed has more: they share a place, filled at each entry. */
+const BLOCKS_KEPT_MAX = 0xffff;
 
 export class CodeBlocks {
   readonly #code: Bytes;
@@ -69,13 +71,15 @@ export class CodeBlocks {
     }
     if (this.#size === this.gas.length) this.#grow();
     const block = this.#size;
-    this.#size += 1;
+    if (block < BLOCKS_KEPT_MAX) {
+      this.#size += 1;
+      this.index[start] = block + 1;
+    }
     this.gas[block] = gas;
     this.native[block] = native;
     this.needed[block] = needed;
     this.range[block] = STACK_LIMBS_MAX - needed - highest;
     this.end[block] = position;
-    this.index[start] = block + 1;
     return block;
   }
 

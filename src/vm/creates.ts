@@ -36,6 +36,8 @@ import type { Checkpoint } from './worldState.ts';
 
 const NONCE_MAX = 0xffff_ffff_ffff_ffffn;
 const CREATE2_PREFIX = 0xff;
+/** Work units of an address, an account and a frame. */
+const CREATION_WORK = 512;
 
 /** keccak(rlp([creator, nonce]))[12..] */
 export function creationAddress(creator: Bytes, nonce: bigint): Bytes {
@@ -60,6 +62,7 @@ export function create(machine: Machine, opcode: number): Signal {
     machine.failure = 'write protection';
     return FAILED;
   }
+  machine.budget -= CREATION_WORK;
   let charge = machine.growRange(top - 2 * LIMBS, top - 3 * LIMBS);
   if (charge !== CHARGED) return chargeSignal(charge);
   const size = toOffset(stack, top - 3 * LIMBS);

@@ -9,6 +9,7 @@ import { EMPTY_CODE } from './code.ts';
 import type { Code } from './code.ts';
 import { beginCreation, creationAddress } from './creates.ts';
 import {
+  ACCESS_LIST_ADDRESS_GAS,
   ACCESS_LIST_KEY_GAS,
   calldataGas,
   CREATION_GAS,
@@ -52,6 +53,13 @@ interface ListedAccount {
 
 const NOTHING_LISTED: readonly ListedAccount[] = [];
 
+/** In whole: an address or a key that is listed again costs the same again. */
+export function accessListGas(accessList: L2Transaction['accessList']): number {
+  let gas = 0;
+  for (const { slots } of accessList) gas += ACCESS_LIST_ADDRESS_GAS + ACCESS_LIST_KEY_GAS * slots.length;
+  return gas;
+}
+
 /** Of an access list; what is not in memory is left out and missing. */
 function listedAccounts(world: WorldState, accessList: L2Transaction['accessList']): readonly ListedAccount[] {
   const listed: ListedAccount[] = [];
@@ -74,7 +82,8 @@ interface Probed {
   /** Recipient, or the address of the new contract. */
   readonly target: Account;
   readonly code: Code;
-  readonly listed: readonly ListedAccount[];
+  /** undefined: of a call, and more than its gas pays for. */
+  readonly listed: readonly ListedAccount[] | undefined;
 }
 
 interface Running {
@@ -115,6 +124,14 @@ export class L2Execution implements TransactionExecution {
     this.#senderAddress = options.sender;
   }
 
+  /** False for a call whose access list is longer than its gas; a block tells by the first entry what runs out. */
+  #paysFor(accessList: L2Transaction['accessList']): boolean {
+    const { context, simulation } = this.#rules;
+    const { gasLimit } = this.#transaction;
+    const gas = gasLimit < context.gasLimit ? gasLimit : context.gasLimit;
+    return simulation === undefined || accessListGas(accessList) <= gas;
+  }
+
   probe(): boolean {
     const { world } = this.#machine;
     const { to, accessList } = this.#transaction;
@@ -127,7 +144,8 @@ export class L2Execution implements TransactionExecution {
           ? undefined
           : world.accountAt(creationAddress(sender.address, sender.nonce));
     const code = to === undefined ? EMPTY_CODE : target === undefined ? undefined : callableCode(this.#machine, target);
-    const listed = accessList.length === 0 ? NOTHING_LISTED : listedAccounts(world, accessList);
+    let listed: readonly ListedAccount[] | undefined = NOTHING_LISTED;
+    if (accessList.length > 0) listed = this.#paysFor(accessList) ? listedAccounts(world, accessList) : undefined;
     if (
       world.missing.length > 0 ||
       fees === undefined ||
@@ -222,6 +240,7 @@ export class L2Execution implements TransactionExecution {
       error = errorOf(meter.charge(CREATION_GAS + INIT_CODE_WORD_GAS * wordCount(input.length), 0));
       if (error !== undefined) return error;
     }
+    if (listed === undefined) return 'OutOfGasDuringValidation';
     for (const { account, slots } of listed) {
       error = errorOf(access.account(account, BY_ACCESS_LIST));
       if (error !== undefined) return error;

@@ -52,12 +52,13 @@ export interface PendingPrecompile {
   readonly caller: Frame | undefined;
 }
 
-/** KECCAK256 of the running frame over several turns; everything is charged. */
+/** keccak256 of much for the running frame, over several turns; everything is charged. */
 export interface PendingHash {
   readonly kind: 'hash';
   readonly hash: KeccakInParts;
   /** What is left of the input. */
   input: Bytes;
+  readonly done: (hash: Bytes) => void;
 }
 
 /** What the environment opcodes answer. */

@@ -63,7 +63,7 @@ export function runStateOpcode(machine: Machine, opcode: number): Signal {
 }
 
 /** Bytes; what is longer is hashed over several turns. */
-const HASHED_AT_ONCE_MAX = 256 * 1024;
+export const HASHED_AT_ONCE_MAX = 256 * 1024;
 const HASHED_BYTES_PER_UNIT = 4;
 
 function keccak(machine: Machine): Signal {
@@ -86,7 +86,7 @@ function keccak(machine: Machine): Signal {
     const start = frame.memoryBase + toOffset(stack, offsetAt);
     const input = machine.memory.subarray(start, start + size);
     if (size > HASHED_AT_ONCE_MAX) {
-      machine.pending = { kind: 'hash', hash: new KeccakInParts(), input };
+      machine.pending = { kind: 'hash', hash: new KeccakInParts(), input, done: pushLater(machine) };
       return SWITCHED;
     }
     hash = keccak256(input);
@@ -102,6 +102,11 @@ function pushHash(frame: Frame, stack: Words, hash: Bytes): void {
   readBytes(hash, 0, 32, stack, frame.sp - LIMBS);
 }
 
+/** On its own: a closure in `keccak` would cost every hash. */
+function pushLater(machine: Machine): (hash: Bytes) => void {
+  return (hash) => pushHash(machine.frame, machine.stack, hash);
+}
+
 /** Goes on with a long hash for the rest of the turn. */
 export function runPendingHash(machine: Machine, pending: PendingHash): void {
   const { hash, input } = pending;
@@ -111,7 +116,7 @@ export function runPendingHash(machine: Machine, pending: PendingHash): void {
   pending.input = input.subarray(part);
   if (part < input.length) return;
   machine.pending = undefined;
-  pushHash(machine.frame, machine.stack, hash.digest());
+  pending.done(hash.digest());
 }
 
 /** BALANCE, EXTCODESIZE and EXTCODEHASH. */

@@ -2,7 +2,7 @@
 import { bytesKey, concatBytes, EMPTY_BYTES, equalBytes, isZero, padAddress, toHex } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
 import { NodeError } from '../common/errors.ts';
-import { keccak256 } from '../common/hash.ts';
+import { keccak256, KeccakInParts } from '../common/hash.ts';
 import { ACCOUNT_RECORD_LENGTH, deployedAccountFields, storedCode } from '../protocol/accountRecord.ts';
 import {
   FINALIZE_ETH_WITHDRAWAL_SELECTOR,
@@ -18,15 +18,17 @@ import { CODE_LENGTH_MAX, HOOK_ERGS, KECCAK_GAS, KECCAK_WORD_GAS, wordCount } fr
 import type { Machine } from './machine.ts';
 import { CHARGED } from './meter.ts';
 import { keccakNative, L1_MESSAGE_BYTE_NATIVE, L1_MESSAGE_NATIVE } from './nativeCosts.ts';
-import { chargeSignal, FAILED, MISSING, REVERTED, STOPPED } from './signals.ts';
+import { chargeSignal, FAILED, MISSING, REVERTED, STOPPED, SWITCHED } from './signals.ts';
 import type { Signal } from './signals.ts';
 import { BY_OPCODE, WITHOUT_GAS } from './stateAccess.ts';
-import { chargeEvent, emitEvent } from './stateOpcodes.ts';
+import { chargeEvent, emitEvent, HASHED_AT_ONCE_MAX } from './stateOpcodes.ts';
 import { readBytes, toOffset } from './words.ts';
 
 const SELECTOR_BYTES = 4;
 const WORD_BYTES = 32;
 const ADDRESS_PADDING_BYTES = 12;
+/** `pc` of the frame of a hook whose message is sent. */
+const SENT = 1;
 
 // Filled anew by every read.
 const word = new Uint32Array(8);
@@ -40,6 +42,7 @@ function offsetWord(bytes: Bytes, at: number): number {
 /** The hook in the top frame. A look-up that misses leaves nothing done. */
 export function runHook(machine: Machine): Signal {
   const { frame, meter } = machine;
+  if (frame.pc === SENT) return STOPPED;
   const { gas, fraction, native } = meter;
   machine.output = EMPTY_BYTES;
   machine.failure = 'out of gas';
@@ -84,23 +87,42 @@ function sendToL1(machine: Machine, args: Bytes): Signal {
   const length = offsetWord(args, WORD_BYTES);
   if (length > args.length - 2 * WORD_BYTES) return REVERTED;
   const data = args.slice(2 * WORD_BYTES, 2 * WORD_BYTES + length);
-  const hash = sendMessage(machine, { sender: machine.frame.caller.address, data, eventData: args.slice() });
-  if (!(hash instanceof Uint8Array)) return hash;
-  machine.output = hash;
-  return STOPPED;
+  return sendMessage(machine, {
+    sender: machine.frame.caller.address,
+    data,
+    eventData: args.slice(),
+    answersHash: true,
+  });
 }
 
-/** Charges and sends; the hash of the message, or how the charge failed. */
-function sendMessage(machine: Machine, message: { sender: Bytes; data: Bytes; eventData: Bytes }): Bytes | Signal {
-  const { meter, world } = machine;
-  const { sender, data, eventData } = message;
+interface Message {
+  readonly sender: Bytes;
+  readonly data: Bytes;
+  readonly eventData: Bytes;
+  readonly answersHash: boolean;
+}
+
+/** Charges and sends, at the end of the hook. */
+function sendMessage(machine: Machine, message: Message): Signal {
+  const { meter } = machine;
+  const { data, eventData } = message;
   let charge = meter.charge(0, L1_MESSAGE_NATIVE + keccakNative(data.length) + L1_MESSAGE_BYTE_NATIVE * data.length);
   if (charge !== CHARGED) return chargeSignal(charge);
   charge = meter.charge(KECCAK_GAS + KECCAK_WORD_GAS * wordCount(data.length), keccakNative(data.length));
   if (charge !== CHARGED) return chargeSignal(charge);
   charge = chargeEvent(machine, 3, eventData.length, callerPaysGas(machine));
   if (charge !== CHARGED) return chargeSignal(charge);
-  const hash = keccak256(data);
+  if (data.length > HASHED_AT_ONCE_MAX) {
+    const done = (hash: Bytes): void => send(machine, message, hash);
+    machine.pending = { kind: 'hash', hash: new KeccakInParts(), input: data, done };
+    return SWITCHED;
+  }
+  send(machine, message, keccak256(data));
+  return STOPPED;
+}
+
+function send(machine: Machine, { sender, data, eventData, answersHash }: Message, hash: Bytes): void {
+  const { world } = machine;
   const key = padAddress(sender);
   world.messages.push({ sender, data });
   world.l2ToL1Logs.push({
@@ -112,7 +134,8 @@ function sendMessage(machine: Machine, message: { sender: Bytes; data: Bytes; ev
     value: hash,
   });
   emitEvent(machine, L1_MESSENGER_ADDRESS, [L1_MESSAGE_SENT_TOPIC, key, hash], eventData);
-  return hash;
+  machine.output = answersHash ? hash : EMPTY_BYTES;
+  machine.frame.pc = SENT;
 }
 
 /** withdraw(address) */
@@ -142,8 +165,12 @@ function burnAndSend(machine: Machine, receiver: Bytes, extra: Bytes): Signal {
   world.setBalance(token, token.balance - frame.value);
   const amount = padded(frame.value);
   const data = concatBytes(FINALIZE_ETH_WITHDRAWAL_SELECTOR, receiver, amount, extra);
-  const hash = sendMessage(machine, { sender: token.address, data, eventData: encodeBytesArgument(data) });
-  return hash instanceof Uint8Array ? STOPPED : hash;
+  return sendMessage(machine, {
+    sender: token.address,
+    data,
+    eventData: encodeBytesArgument(data),
+    answersHash: false,
+  });
 }
 
 function padded(value: bigint): Bytes {

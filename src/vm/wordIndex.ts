@@ -9,6 +9,9 @@ import type { Words } from './words.ts';
 
 const secrets = new Uint32Array(new Uint8Array(randomBytes((2 * LIMBS + 2) * 4)).buffer);
 
+/** From so many on it is faster to look for those in use than to clear them all. */
+const BUCKETS_PER_ENTRY_MIN = 64;
+
 const twice = (capacity: number): number => 2 * capacity;
 
 export class WordIndex {
@@ -68,9 +71,19 @@ export class WordIndex {
   }
 
   clear(): void {
-    if (this.size === 0) return;
+    const buckets = this.#buckets;
+    if (this.size > buckets.length / BUCKETS_PER_ENTRY_MIN) buckets.fill(0);
+    // The newest first: on the way to each of them are only older ones.
+    else for (let entry = this.size - 1; entry >= 0; entry -= 1) buckets[this.#bucketOf(entry)] = 0;
     this.size = 0;
-    this.#buckets.fill(0);
+  }
+
+  /** Where an entry lies. */
+  #bucketOf(entry: number): number {
+    const mask = this.#buckets.length - 1;
+    let bucket = this.#bucket(this.tags[entry]!, this.keys, entry * LIMBS);
+    while (this.#buckets[bucket] !== entry + 1) bucket = (bucket + 1) & mask;
+    return bucket;
   }
 
   #place(entry: number): void {

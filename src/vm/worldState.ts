@@ -58,6 +58,18 @@ const UNDO_DOOM = 9;
 const UNDO_TRANSIENT = 10;
 const ENTRY_MAX = LIMBS + 3;
 
+// What grows beyond the small capacity gets the large one at once, enough for 100 million gas: to move much takes long,
+// and untouched memory is free.
+const SMALL_JOURNAL = 1 << 20;
+const LARGE_JOURNAL = 1 << 24;
+/** Slots. */
+const SMALL_TRANSIENT = 1 << 15;
+const LARGE_TRANSIENT = 1 << 20;
+
+function transientCapacityAfter(capacity: number): number {
+  return capacity === SMALL_TRANSIENT ? LARGE_TRANSIENT : 2 * capacity;
+}
+
 export class WorldState {
   readonly #state: LoadedState;
   readonly rules: EvmRules;
@@ -65,7 +77,7 @@ export class WorldState {
   readonly accountIndex = new WordIndex(256);
   readonly slots = new SlotTable();
   #feeAccounts: FeeAccounts | undefined;
-  readonly #transientIndex = new WordIndex(16);
+  readonly #transientIndex = new WordIndex(16, transientCapacityAfter);
   #transient: Words = new Uint32Array(16 * LIMBS);
   /** Stored code deployed in this block, by bytecode hash. */
   readonly deployedCode = new Map<string, Bytes>();
@@ -459,7 +471,7 @@ export class WorldState {
     if (index < 0) {
       index = this.#transientIndex.add(account.id, words, key);
       if (index * LIMBS === this.#transient.length) {
-        const grown = new Uint32Array(this.#transient.length * 2);
+        const grown = new Uint32Array(transientCapacityAfter(index) * LIMBS);
         grown.set(this.#transient);
         this.#transient = grown;
       }
@@ -520,7 +532,8 @@ export class WorldState {
 
   #reserve(): void {
     if (this.#journalLength + ENTRY_MAX <= this.#journal.length) return;
-    const grown = new Int32Array(this.#journal.length * 2);
+    const { length } = this.#journal;
+    const grown = new Int32Array(length === SMALL_JOURNAL ? LARGE_JOURNAL : 2 * length);
     grown.set(this.#journal);
     this.#journal = grown;
   }

@@ -94,6 +94,7 @@ describe('execute', () => {
       [aDocument({}, { timestamp: 2 ** 53 }), '$.context.timestamp'],
       [aDocument({}, { timestamp: '1e9' }), '$.context.timestamp'],
       [aDocument({}, { coinbase: '0x00' }), '$.context.coinbase'],
+      [aDocument({}, { execution_version: 4 }), '$.context.execution_version'],
       [aDocument({}, { block_hashes: Array.from({ length: 257 }, () => toHex(aWord(1))) }), '$.context.block_hashes'],
       [aDocument({ prestate: { accounts: { '0x01': {} } } }), '$.prestate.accounts["0x01"]'],
       [

@@ -72,6 +72,23 @@ describe('replayBlock (execution 1 and 2, Replay)', () => {
     assert.deepEqual(await replayBlock(anInput()), built(TRANSACTIONS));
   });
 
+  it('runs execution versions 1 to 3 alike, and stops at another one', async () => {
+    const { blockHashes: _ring, ...recordContext } = context;
+    const inputOf = (executionVersion: number): ReplayInput =>
+      anInput(TRANSACTIONS, { context: { ...recordContext, executionVersion } });
+    for (const version of [1, 2, 3]) assert.deepEqual(await replayBlock(inputOf(version)), built(TRANSACTIONS));
+    for (const version of [0, 4]) {
+      await assert.rejects(
+        replayBlock(inputOf(version)),
+        (error) =>
+          error instanceof NodeError &&
+          error.kind === 'fatal' &&
+          error.code === ReplayErrorCode.executionVersionUnknown &&
+          error.message.includes(`execution version ${version}`),
+      );
+    }
+  });
+
   it('another output hash is fatal', async () => {
     await refuses(anInput(TRANSACTIONS, { blockOutputHash: aWord(1) }), ReplayErrorCode.outputHashMismatch);
   });

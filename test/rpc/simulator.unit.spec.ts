@@ -237,6 +237,40 @@ describe('simulator', () => {
     assert.equal(await at(TARGET), wordOf(0));
   });
 
+  it('lets code take the place of a system hook', async () => {
+    for (const hook of [0x8006, 0x8008, 0x800a].map(anAddress)) {
+      const at = async (...stateOverrides: SimulatedCall['stateOverrides']) =>
+        aSimulator().simulate(aCall({ to: hook, input: fromHex('c0ffee00'), stateOverrides }));
+      assert.equal(returned(await at({ address: hook, code: fromHex(RETURN_42) })), wordOf(42));
+      assert.equal((await at({ address: hook, balance: 1n })).kind, 'revert');
+    }
+  });
+
+  it('reads nothing for an access list that the gas does not pay for', async () => {
+    let slotReads = 0;
+    const simulator = aSimulator({
+      state: {
+        account: async (address) => state.records.get(bytesKey(address)),
+        slot: async () => void (slotReads += 1),
+        preimage: async () => undefined,
+      },
+    });
+    const accessList = [{ address: TARGET, slots: Array.from({ length: 100 }, (_, i) => aWord(i)) }];
+    const listGas = 2_400n + 1_900n * 100n;
+    const refused = { kind: 'invalid', error: 'OutOfGasDuringValidation', message: '' };
+    for (const gas of [20_000n, listGas - 1n]) {
+      assert.deepEqual(await simulator.simulate(aCall({ type: 1, accessList, gas })), refused);
+      const estimate = await simulator.simulate(aCall({ kind: 'estimate', type: 1, accessList, gas }));
+      assert.deepEqual(estimate, { kind: 'exceedsAllowance', gas });
+    }
+    const blockOverrides = { gasLimit: listGas - 1n };
+    const tooMuch = await simulator.simulate(aCall({ type: 1, accessList, gas: listGas, blockOverrides }));
+    assert.deepEqual(tooMuch, { ...refused, error: 'CallerGasLimitMoreThanBlock' });
+    assert.equal(slotReads, 0);
+    assert.equal((await simulator.simulate(aCall({ type: 1, accessList, gas: listGas + 200_000n }))).kind, 'success');
+    assert.equal(slotReads, 100);
+  });
+
   it('refuses moves that make no sense', async () => {
     const message = async (...stateOverrides: SimulatedCall['stateOverrides']): Promise<string | undefined> => {
       const error: unknown = await aSimulator()

@@ -27,6 +27,7 @@ import {
 } from '../support/factories.ts';
 import { seededRandom, TestState } from '../support/testState.ts';
 import { aState, CONTRACT, drive, included, runOne, SENDER } from './harness.ts';
+import type { End } from './harness.ts';
 
 const TO = anAddress(0xb0b);
 const OTHER = anAddress(0x07e4);
@@ -322,6 +323,37 @@ describe('BlockExecution', () => {
     const plain = runOne(state, { gasLimit: 200_000n });
     assert.deepEqual(again, plain.output);
     assert.deepEqual(execution.finish(), plain.block);
+  });
+
+  it('puts many logs into the bloom over several turns, and takes those of an abandoned transaction back', () => {
+    // A LOG1 for each byte of input, with its number as topic.
+    const loop = code(0x36, 0x5b, 0x80, 0x5f, 0x5f, 0xa1, push(1), 0x90, 0x03, 0x80, push(1), 0x57);
+    const state = aState(loop);
+    const few = from(SENDER, { to: CONTRACT, gasLimit: 100_000n, input: new Uint8Array(3) });
+    const many = from(SENDER, { to: CONTRACT, gasLimit: 10_000_000n, input: new Uint8Array(5_000) });
+    const started = (turnBudget = 20_000): BlockExecution =>
+      new BlockExecution({ context: aBlockContext(), state, turnBudget });
+    const whole = started(Number.MAX_SAFE_INTEGER);
+    const output = included(drive(whole, state, many));
+    const sliced = started();
+    let step = sliced.start(many);
+    let turns = 1;
+    for (; step.kind === 'paused'; turns += 1) step = sliced.resume();
+    assert.deepEqual(included(step as End), output); // nothing is missing
+    assert.equal(output.logs.length, 5_000);
+    const { header } = whole.finish();
+    assert.deepEqual(sliced.finish().header, header);
+    for (const value of [CONTRACT, aWord(1), aWord(2_500), aWord(5_000)])
+      assert.ok(mayContain(header.logsBloom, value));
+    assert.ok(turns > (5_000 * 2 * 30) / 20_000, `${turns} turns`);
+
+    const abandoned = started();
+    assert.equal(abandoned.start(many).kind, 'paused');
+    for (let turn = 2; turn < turns; turn += 1) assert.equal(abandoned.resume().kind, 'paused');
+    abandoned.abandon();
+    const other = started();
+    assert.deepEqual(drive(abandoned, state, few), drive(other, state, few));
+    assert.deepEqual(abandoned.finish(), other.finish());
   });
 
   it('refuses to be used out of order', () => {

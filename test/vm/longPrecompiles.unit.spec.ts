@@ -1,15 +1,18 @@
 /** Precompiles that take many turns: the same result whoever calls them, and no turn much longer than it was given. */
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { type Bytes, bigIntToBytes, bytesToBigInt, concatBytes, equalBytes } from '../../src/common/bytes.ts';
 import type { TransactionOutput } from '../../src/protocol/blockOutput.ts';
 import { BlockExecution } from '../../src/vm/blockExecution.ts';
 import { modexp } from '../../src/vm/precompiles/modexp.ts';
 import { bn254Pairing } from '../../src/vm/precompiles/bn254.ts';
+import { ripemd160, sha256 } from '../../src/vm/precompiles/hashes.ts';
 import { aBlockContext, anAddress, aWord, code, from, push } from '../support/factories.ts';
 import { aState, CONTRACT, SENDER } from './harness.ts';
 
 const MODEXP = anAddress(5);
 const PAIRING = anAddress(8);
+const [SHA256, RIPEMD160] = [anAddress(2), anAddress(3)];
 const GENEROUS = 90_000_000n;
 const MODULUS = 2n ** 255n - 19n;
 /** Generator of the first group, and of the second, imaginary parts first. */
@@ -26,6 +29,7 @@ const PAIR = concatBytes(
 
 const modexpInput = (exponent: Bytes): Bytes =>
   concatBytes(aWord(32), aWord(exponent.length), aWord(32), aWord(3), exponent, aWord(MODULUS));
+const LONG = new Uint8Array(256 * 1024 + 1).fill(1, 256 * 1024);
 const pairs = (count: number): Bytes => concatBytes(...Array.from({ length: count }, () => PAIR));
 
 /** Runs to the end and counts the turns. */
@@ -57,6 +61,8 @@ describe('long precompiles', () => {
     ['MODEXP with a tail of squarings', MODEXP, modexpInput(Uint8Array.of(...aWord(-1), ...new Uint8Array(4_000)))],
     ['pairing', PAIRING, pairs(12)],
     ['pairing of an invalid point', PAIRING, concatBytes(pairs(11), new Uint8Array(192).fill(1))],
+    ['SHA256', SHA256, LONG],
+    ['RIPEMD160', RIPEMD160, LONG],
     ['pairing of half a pair', PAIRING, pairs(12).subarray(1)],
   ] as const;
   for (const [name, target, input] of cases) {
@@ -79,6 +85,13 @@ describe('long precompiles', () => {
     assert.equal(bytesToBigInt(output.returnData), expected);
     // As many times the pairing of the generators as its order would make one; twelve do not.
     assert.ok(equalBytes(run(PAIRING, pairs(12), 5_000).output.returnData, aWord(0)));
+    for (const [target, name] of [
+      [SHA256, 'sha256'],
+      [RIPEMD160, 'ripemd160'],
+    ] as const) {
+      const digest = run(target, LONG, 5_000).output.returnData;
+      assert.equal(bytesToBigInt(digest), BigInt(`0x${hash(name, LONG)}`));
+    }
   });
 
   it('leave nothing behind when they are given up', () => {
@@ -101,5 +114,9 @@ describe('long precompiles', () => {
     assert.equal(short.kind, 'success');
     assert.equal(bn254Pairing.run(pairs(4), 1e12, 1e12).kind, 'success');
     assert.equal(bn254Pairing.run(pairs(5), 1e12, 1e12).kind, 'task');
+    for (const precompile of [sha256, ripemd160]) {
+      assert.equal(precompile.run(LONG.subarray(1), 1e12, 1e12).kind, 'success');
+      assert.equal(precompile.run(LONG, 1e12, 1e12).kind, 'task');
+    }
   });
 });

@@ -288,6 +288,15 @@ describe('cost of opcodes (native 5, execution 9)', () => {
     );
   });
 
+  it('code of more parts than any chain deploys costs in every round what it costs in the first', () => {
+    // GAS ends a part: 70,000 of them, twice.
+    const parts = new Uint8Array(140_000).fill(0x5a);
+    for (let i = 1; i < parts.length; i += 2) parts[i] = 0x50;
+    const program = concatBytes(code(push(2), 0x5b), parts, code(push(1), 0x90, 0x03, 0x80, push(2), 0x57));
+    // Once PUSH1; then twice JUMPDEST, the parts, PUSH1 SWAP1 SUB DUP1 PUSH1 JUMPI.
+    assert.equal(measure(program).gas, 21_000 + 4 * 4 + 3 + 2 * (1 + 70_000 * 4 + 3 + 3 + 3 + 3 + 3 + 10));
+  });
+
   it('a copy of 2^32 bytes and more runs out of native first, beyond 64 bits of ergs out of gas', () => {
     const context = { pubdataPrice: 0n };
     const copy = (size: bigint): Bytes => code(push(size), push(0), push(0), 0x37);

@@ -3,6 +3,7 @@ import type { Bytes } from '../../src/common/bytes.ts';
 import { fromHex, padAddress } from '../../src/common/bytes.ts';
 import type { StoredAccountRecord } from '../../src/protocol/accountRecord.ts';
 import { BlockExecution } from '../../src/vm/blockExecution.ts';
+import type { Step } from '../../src/vm/blockExecution.ts';
 import type { MissingKey } from '../../src/vm/loadedState.ts';
 import { ABSENT } from '../../src/vm/loadedState.ts';
 import type { LoadedState } from '../../src/vm/loadedState.ts';
@@ -227,4 +228,42 @@ describe('resuming', () => {
     assert.deepEqual(included(step as ReturnType<typeof drive>), whole); // the loop leaves no other kind
     assert.ok(pauses > 100 && pauses < 300, `${pauses}`);
   });
+
+  it('creations of nothing fill turns, too', () => {
+    const state = aState(
+      code(push(1_000), 0x5b, 0x5f, 0x5f, 0x5f, 0xf0, 0x50, push(1), 0x90, 0x03, 0x80, push(3), 0x57),
+    );
+    const execution = new BlockExecution({ context, state, turnBudget: 60_000 });
+    let step = execution.start(from(SENDER, { ...options, gasLimit: 40_000_000n }));
+    let turns = 1;
+    for (; step.kind === 'paused'; turns += 1) step = execution.resume();
+    assert.ok(included(step as ReturnType<typeof drive>).success); // nothing is missing
+    // About 10 microseconds each.
+    assert.ok(turns >= 8, `${turns} turns`);
+  });
+
+  it('no turn grows with what the transaction has left in memory before it', () => {
+    const COUNT = 680_000;
+    // Puts the counter at the counter of transient storage, which 90 million gas pay for.
+    const state = aState(code(push(COUNT), 0x5b, 0x80, 0x80, 0x5d, push(1), 0x90, 0x03, 0x80, push(4), 0x57));
+    const longestShare = (): number => {
+      const execution = new BlockExecution({ context, state });
+      const times: number[] = [];
+      let step: Step;
+      do {
+        const start = performance.now();
+        step =
+          times.length === 0
+            ? execution.start(from(SENDER, { ...options, gasLimit: 95_000_000n }))
+            : execution.resume();
+        times.push(performance.now() - start);
+      } while (step.kind === 'paused');
+      assert.ok(included(step as ReturnType<typeof drive>).success); // nothing is missing
+      // The first ones meet code that is not compiled yet.
+      return Math.max(...times.slice(30)) / times.reduce((sum, time) => sum + time);
+    };
+    // Others use the processor, too: once in three times is enough.
+    const shares = [longestShare(), longestShare(), longestShare()];
+    assert.ok(Math.min(...shares) < 0.08, `one turn took ${shares.join(', ')} of the time of all`);
+  }).timeout(30_000);
 });

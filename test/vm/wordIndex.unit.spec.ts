@@ -7,8 +7,8 @@ describe('WordIndex', () => {
   it('behaves as a Map of tag and word to a dense index', () => {
     const key = fc.tuple(fc.nat(3), fc.oneof(fc.bigInt({ min: 0n, max: (1n << 256n) - 1n }), fc.nat(50).map(BigInt)));
     fc.assert(
-      fc.property(fc.array(key, { maxLength: 300 }), (keys) => {
-        const index = new WordIndex(4);
+      fc.property(fc.array(key, { maxLength: 300 }), fc.constantFrom(4, 8_192), (keys, capacity) => {
+        const index = new WordIndex(capacity);
         const model = new Map<string, number>();
         const words = new Uint32Array(16);
         for (const [tag, word] of keys) {
@@ -33,6 +33,12 @@ describe('WordIndex', () => {
         for (const [tag, word] of keys) {
           setBigInt(words, 8, word);
           assert.equal(index.find(tag, words, 8), -1);
+        }
+        for (const [name, number] of model) {
+          const [tag, word] = name.split(':').map(BigInt) as [bigint, bigint]; // as the names were made
+          setBigInt(words, 8, word);
+          assert.equal(index.add(Number(tag), words, 8), number);
+          assert.equal(index.find(Number(tag), words, 8), number);
         }
       }),
       { numRuns: 200 },

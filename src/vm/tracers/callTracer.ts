@@ -13,6 +13,8 @@ export interface CallTracerConfig {
 interface TracedLog extends Log {
   /** Calls of the frame that came before. */
   readonly position: number;
+  /** Logs that stay, of frames that came before and are not recorded. */
+  readonly unrecordedBefore: number;
   /** Within the block; undefined: the log was taken back. */
   index: number | undefined;
 }
@@ -46,8 +48,10 @@ export class CallTracer implements TransactionTracer {
   readonly #revertReason: (output: Bytes) => string | undefined;
   /** Frames in progress. */
   readonly #open: Call[] = [];
-  /** Open frames that are not recorded. */
-  #unrecorded = 0;
+  /** Open frames that are not recorded: how many logs each of them has so far. */
+  readonly #unrecorded: number[] = [];
+  /** Logs of such frames that ended well. */
+  #unrecordedLogs = 0;
   #root: Call | undefined;
 
   constructor(options: {
@@ -68,7 +72,7 @@ export class CallTracer implements TransactionTracer {
 
   enter(frame: TracedFrame): void {
     if (this.#config.onlyTopCall && this.#root !== undefined) {
-      this.#unrecorded += 1;
+      this.#unrecorded.push(0);
       return;
     }
     this.#size.add(FRAME_TEXT_BYTES + 2 * frame.input.length);
@@ -92,8 +96,9 @@ export class CallTracer implements TransactionTracer {
   }
 
   exit({ success, output, gasLeft, error }: TracedResult): void {
-    if (this.#unrecorded > 0) {
-      this.#unrecorded -= 1;
+    const unrecordedLogs = this.#unrecorded.pop();
+    if (unrecordedLogs !== undefined) {
+      if (success) this.#countUnrecorded(unrecordedLogs);
       return;
     }
     const call = this.#open.pop();
@@ -107,9 +112,20 @@ export class CallTracer implements TransactionTracer {
 
   log(log: Log): void {
     const call = this.#open.at(-1);
-    if (!this.#config.withLog || this.#unrecorded > 0 || call === undefined) return;
+    if (!this.#config.withLog || call === undefined) return;
+    if (this.#unrecorded.length > 0) {
+      this.#countUnrecorded(1);
+      return;
+    }
     this.#size.add(LOG_TEXT_BYTES + TOPIC_TEXT_BYTES * log.topics.length + 2 * log.data.length);
-    call.logs.push({ ...log, position: call.calls.length, index: undefined });
+    const unrecordedBefore = this.#unrecordedLogs;
+    call.logs.push({ ...log, position: call.calls.length, unrecordedBefore, index: undefined });
+  }
+
+  #countUnrecorded(logs: number): void {
+    const inner = this.#unrecorded.pop();
+    if (inner === undefined) this.#unrecordedLogs += logs;
+    else this.#unrecorded.push(inner + logs);
   }
 
   end({ success }: TracedEnd): void {
@@ -195,7 +211,7 @@ function numberLogs(root: Call, first: number): void {
     const log = call.logs[nextLog];
     if (log !== undefined && log.position <= nextCall) {
       top.nextLog += 1;
-      log.index = hasFailed ? undefined : index++;
+      log.index = hasFailed ? undefined : log.unrecordedBefore + index++;
       continue;
     }
     const child = call.calls[nextCall];

@@ -271,6 +271,19 @@ describe('callTracer', () => {
     });
   });
 
+  it('onlyTopCall numbers logs within the block, past those of inner calls that stay', () => {
+    const log = code(push(0), push(0), 0xa0);
+    const reverting = anAddress(0xbad);
+    const state = aState(code(log, call(CALLEE), log, call(reverting), log))
+      .put(CALLEE, { nonce: 1n, code: code(log, call(reverting), call(anAddress(0xdead)), log) })
+      .put(reverting, { nonce: 1n, code: code(log, push(0), push(0), 0xfd) })
+      .put(anAddress(0xdead), { nonce: 1n, code: log });
+    const logs = (config: Partial<CallTracerConfig>): unknown =>
+      (shape(run(state, { ...config, withLog: true }))['logs'] as readonly Frame[]).map(({ index }) => index); // has some
+    assert.deepEqual(logs({}), ['0x0', '0x4', '0x5']);
+    assert.deepEqual(logs({ onlyTopCall: true }), ['0x0', '0x4', '0x5']);
+  });
+
   it('says that native ran out: all gas used, no output, whichever frame it was', () => {
     const hog = code(0x5b, push(1), push(0), 0x55, push(2), push(0), 0x55, push(0), 0x56);
     const state = aState(code(push(0), push(0), push(0), push(0), push(0), push(CALLEE), 0x5a, 0xf1)).put(CALLEE, {
