@@ -412,6 +412,23 @@ describe('rpc over WebSocket', () => {
       assert.equal(quick.closed, undefined);
     });
 
+    it('keeps a client that ends its subscription while it has no room', async () => {
+      for (let i = 0; i < 1_100; i++) chain.addBlock([]);
+      const narrow = await start({ maxUnreadBytes: LIMIT });
+      const [slow, quick] = [await client(narrow), await client(narrow)];
+      const [slowId, quickId] = [await slow.subscribe('logs'), await quick.subscribe('logs')];
+      slow.socket.pause();
+      for (let i = 0; i < 120; i++) addLargeBlock();
+      await quick.whenResults(quickId, 120);
+      slow.socket.send(JSON.stringify({ jsonrpc: '2.0', id: 9, method: 'eth_unsubscribe', params: [slowId] }));
+      await until('one subscription less', () => (narrow.counted.subscriptions.get('logs') === 1 ? true : undefined));
+      addLargeBlock();
+      await quick.whenResults(quickId, 121);
+      assert.equal(narrow.counted.lagged, 0);
+      slow.socket.resume();
+      assert.deepEqual(await until('the answer', () => slow.answers[1]), { jsonrpc: '2.0', id: 9, result: true });
+    });
+
     it('disconnects a client without room for pending transactions', async () => {
       const narrow = await start({ maxUnreadBytes: LIMIT });
       const stuck = await client(narrow);
