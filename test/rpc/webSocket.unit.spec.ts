@@ -442,6 +442,26 @@ describe('rpc over WebSocket', () => {
       await until('no connection', () => (narrow.counted.webSockets === 0 ? true : undefined));
     });
 
+    it('cuts a client that asks and does not read, and keeps one that reads slowly', async () => {
+      for (let i = 0; i < 4; i++) addLargeBlock();
+      const pinging = await start({ pingIntervalMs: 200, maxUnreadBytes: LIMIT });
+      const [stuck, slow] = [await client(pinging), await client(pinging)];
+      const pauses = setInterval(() => (slow.socket.isPaused ? slow.socket.resume() : slow.socket.pause()), 20);
+      try {
+        stuck.socket.pause();
+        for (let id = 0; id < 100; id++) {
+          const params = [{ fromBlock: '0x1', toBlock: '0x4' }];
+          const request = JSON.stringify({ jsonrpc: '2.0', id, method: 'eth_getLogs', params });
+          for (const { socket } of [stuck, slow]) socket.send(request);
+        }
+        await until('one connection less', () => (pinging.counted.webSockets === 1 ? true : undefined), 5_000);
+        await until('all answers', () => (slow.answers.length === 100 ? true : undefined));
+        assert.equal((await slow.call('eth_chainId')).result, '0x10e');
+      } finally {
+        clearInterval(pauses);
+      }
+    });
+
     it('pings, and cuts who does not answer', async () => {
       const pinging = await start({ pingIntervalMs: 200 });
       const alive = await client(pinging);
