@@ -29,7 +29,7 @@ export async function query(
   }
   const { config } = configure(options);
   const question = named === undefined ? sql : namedQuery(named);
-  if (question === undefined || (named !== undefined && sql !== undefined))
+  if (question === undefined || question.trim() === '' || (named !== undefined && sql !== undefined))
     throw new NodeError('fatal', 'give either SQL, or --named <name>, or --list', { code: 'QUERY_UNCLEAR' });
   const answer = await askClickHouse(await serverToAsk(config), analyticsDatabase(config), question);
   print(options.json, { columns: answer.columns, rows: answer.rows }, table(answer));
