@@ -30,6 +30,8 @@ export interface RpcServerOptions extends Omit<MethodOptions, 'filters'>, Filter
   readonly maxBatchEntries: number;
   readonly metrics: RpcMetrics;
   readonly onInternalError: DispatcherOptions['onInternalError'];
+  /** A client that takes nothing of its answer so long is cut. */
+  readonly stallLimitMs?: number;
 }
 
 export interface RpcServer {
@@ -53,6 +55,7 @@ const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 /** Longer than the idle time of usual proxies, so that they close first. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+const STALL_LIMIT_MS = 120_000;
 
 type BodyResult =
   | { readonly kind: 'body'; readonly body: Buffer; readonly scanner: RequestScanner }
@@ -233,7 +236,7 @@ function tooManyConnections(request: IncomingMessage, response: ServerResponse):
 
 /** Resolves once it listens. Errors: RPC_LISTEN_FAILED. */
 export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
-  const { metrics, maxConnections, host } = options;
+  const { metrics, maxConnections, host, stallLimitMs = STALL_LIMIT_MS } = options;
   const limits: ScanLimits = {
     maxDepth: MAX_DEPTH,
     maxBatchEntries: options.maxBatchEntries,
@@ -271,6 +274,8 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     await next();
     // Also for what had begun before: its connection must not stay open for more.
     if (isClosing) ctx.set('Connection', 'close');
+    // From here on the client's turn; the server sets another time when the answer is taken.
+    ctx.req.socket.setTimeout(stallLimitMs);
   });
   app.use(allowOrigins);
   app.use(jsonRpc(dispatcher, new BodyReader(options.maxRequestBytes, limits), options, limits));
