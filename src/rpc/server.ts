@@ -295,6 +295,8 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       noDelay: true,
+      // What is offered beside it (HTTP/2) may be ignored: the request is answered as it is.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
     (request, response) => {
       if (connections.isSurplus(request.socket)) {

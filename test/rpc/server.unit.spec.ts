@@ -161,6 +161,20 @@ describe('rpc server', () => {
       }
     });
 
+    it('answers a request that offers an upgrade to something else than a WebSocket', async () => {
+      const socket = connect(test.server.port, '127.0.0.1');
+      let text = '';
+      socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      // As Java's HTTP client and `curl --http2` ask.
+      socket.write(
+        `POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\nContent-Type: application/json\r\nContent-Length: ${CHAIN_ID_CALL.length}\r\n\r\n${CHAIN_ID_CALL}`,
+      );
+      await until('an answer', () => (text.includes('\r\n\r\n') ? true : undefined));
+      socket.destroy();
+      assert.match(text, /^HTTP\/1\.1 200 /);
+      assert.ok(text.includes(CHAIN_ID_REPLY));
+    });
+
     it('reads a body of several megabytes', async () => {
       const data = `0x${'ab'.repeat(3_000_000)}`;
       const answer = await test.call('web3_sha3', data);
