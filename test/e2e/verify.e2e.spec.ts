@@ -1,7 +1,7 @@
 /** `reprise verify` on the stores of a whole node: all is equal, and one changed key anywhere is found and named. */
 import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Hex } from 'viem';
 import { type Bytes, toHex } from '../../src/common/bytes.ts';
@@ -332,5 +332,16 @@ describe('verify', function () {
     assert.equal(nothing.code, 75);
     assert.match(nothing.stderr, /no log to tail/);
     assert.deepEqual(left, []);
+  });
+
+  it('says of a folder that is not there what may be meant, like every command on data', async () => {
+    const absent = join(temporaryFolder('verify-absent'), 'node1');
+    for (const args of [['verify'], ['rebuild', 'state'], ['digest'], ['replay', '1'], ['query', 'SELECT 1']]) {
+      const { code, stderr } = await runCommand(args, { general_rocks_db_path: absent });
+      assert.equal(code, 1, `${args[0]}: ${stderr}`);
+      assert.match(stderr, /does not exist: no node has run .*--profile development/);
+      assert.equal(existsSync(absent), false);
+    }
+    removeFolder(dirname(absent));
   });
 });
