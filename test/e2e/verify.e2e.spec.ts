@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Hex } from 'viem';
 import { type Bytes, toHex } from '../../src/common/bytes.ts';
 import { type Config, loadConfig } from '../../src/common/config.ts';
+import { replay } from '../../src/commands/replay.ts';
 import { verifyNode } from '../../src/commands/verify.ts';
 import type { TargetResult } from '../../src/commands/verifyTargets.ts';
 import { type EncodedEntry, decodeEntry, encodeEntry } from '../../src/log/entryCodec.ts';
@@ -321,6 +322,17 @@ describe('verify', function () {
     assert.match(ofLog.problem ?? '', /the file of the log at .* is damaged/);
     for (const result of await verifyQuietly())
       assert.ok(['equal', 'empty'].includes(result.verdict), JSON.stringify(result));
+  });
+
+  it('says of an interrupted replay how far it came, and ends with 75', async () => {
+    const others = process.listeners('SIGINT');
+    const flags = { generalRocksDbPath: node.dataPath, development: 'true' };
+    const replaying = replay({ flags, json: true }, '1', undefined);
+    const [interrupt] = process.listeners('SIGINT').filter((listener) => !others.includes(listener));
+    assert.ok(interrupt);
+    process.off('SIGINT', interrupt);
+    interrupt('SIGINT');
+    await assert.rejects(replaying, { code: 'INTERRUPTED', kind: 'retryable', message: /^interrupted: no block/ });
   });
 
   it('refuses unknown names, and a folder without data', async () => {
