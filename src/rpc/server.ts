@@ -48,6 +48,8 @@ const MAX_IN_FLIGHT = 10_000;
 const BATCH_CONCURRENCY = 32;
 /** Bodies that are being received, all connections together, in units of the largest request. */
 const MAX_BUFFERED_REQUESTS = 16;
+/** Bodies up to here are taken all the same: few large ones that never end must not shut out everybody else. */
+const SMALL_REQUEST_BYTES = 64 * 1024;
 /** Connections above the limit that are kept long enough to be told 429; more are dropped at once. */
 const SURPLUS_CONNECTIONS = 64;
 const SURPLUS_TIMEOUT_MS = 5_000;
@@ -101,7 +103,7 @@ class BodyReader {
         length += chunk.length;
         this.#totalBytes += chunk.length;
         if (length > this.#maxBytes) return finish({ kind: 'tooBig' });
-        if (this.#totalBytes > this.#maxTotalBytes) return finish({ kind: 'busy' });
+        if (this.#totalBytes > this.#maxTotalBytes && length > SMALL_REQUEST_BYTES) return finish({ kind: 'busy' });
         scanner.write(chunk);
         if (scanner.failure !== undefined) return finish({ kind: 'refused', scanner });
         chunks.push(chunk);

@@ -161,6 +161,28 @@ describe('rpc server', () => {
       }
     });
 
+    it('answers small requests while large bodies that never end fill what may be held', async () => {
+      const small = await start({ maxRequestBytes: 256 * 1024 });
+      const body = Buffer.alloc(256 * 1024 - 1, ' ');
+      const endless = Array.from({ length: 20 }, () => {
+        const socket = connect(small.server.port, '127.0.0.1');
+        socket.on('error', () => undefined).resume();
+        socket.write(
+          `POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length + 1}\r\n\r\n`,
+        );
+        socket.write(body);
+        return socket;
+      });
+      try {
+        await until('a refusal', () => (small.counted.rejected.includes('busy') ? true : undefined));
+        assert.equal((await raw(small.url, CHAIN_ID_CALL)).text, CHAIN_ID_REPLY);
+        const large = await raw(small.url, `[${' '.repeat(200 * 1024)}${CHAIN_ID_CALL}]`);
+        assert.equal(large.status, 503);
+      } finally {
+        for (const socket of endless) socket.destroy();
+      }
+    });
+
     it('answers a request that offers an upgrade to something else than a WebSocket', async () => {
       const socket = connect(test.server.port, '127.0.0.1');
       let text = '';
