@@ -38,6 +38,8 @@ export interface WebSocketOptions extends WebSocketSettings {
 
 /** Messages of one connection that are answered at the same time; more are not read meanwhile. */
 const MESSAGES_AT_ONCE = 32;
+/** Messages up to here are taken all the same: few large ones must not shut out everybody else. */
+const SMALL_MESSAGE_BYTES = 64 * 1024;
 const MISSED_PONGS_MAX = 2;
 const GOING_AWAY = 1001;
 const INTERNAL_ERROR = 1011;
@@ -199,7 +201,7 @@ class Connection implements SubscriptionOutlet {
 
   async #received(data: Buffer): Promise<void> {
     const { requests, maxTotalRequestBytes, metrics } = this.#options;
-    if (requests.bytes + data.length > maxTotalRequestBytes) {
+    if (requests.bytes + data.length > maxTotalRequestBytes && data.length > SMALL_MESSAGE_BYTES) {
       metrics.rejected('busy');
       void this.send(errorReply('null', serverBusy()));
       return;

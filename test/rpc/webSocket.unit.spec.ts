@@ -158,6 +158,18 @@ describe('rpc over WebSocket', () => {
       assert.equal((await other.call('eth_chainId')).result, '0x10e');
     });
 
+    it('answers small requests while large ones that take long fill what may be held', async () => {
+      chain.addBlock([]);
+      chain.simulate = () => new Promise(() => {});
+      const small = await start({ maxRequestBytes: 256 * 1024 });
+      const [busy, other] = [await client(small), await client(small)];
+      for (let id = 0; id < 20; id++)
+        busy.socket.send(`{"jsonrpc":"2.0","id":${id},"method":"eth_call","params":[{}]}`.padEnd(256 * 1024));
+      await until('a refusal', () => (small.counted.rejected.includes('busy') ? true : undefined));
+      assert.equal((await other.call('eth_chainId')).result, '0x10e');
+      assert.match(JSON.stringify(await other.send('{}'.padEnd(200 * 1024))), /-32009/);
+    });
+
     it('answers all of many calls at once', async () => {
       const socket = await client();
       for (let id = 0; id < 500; id++)
