@@ -101,10 +101,11 @@ async function nodeBridgehub(rpcUrl: string): Promise<Address> {
   return getAddress(answer);
 }
 
+/** A node that does not answer is asked again: the deposit is made, and must not look as if it were to be made again. */
 async function l2Receipt(rpcUrl: string, hash: Hex, signal: AbortSignal) {
   const deadline = Date.now() + RECEIPT_LIMIT_MS;
   while (!signal.aborted && Date.now() < deadline) {
-    const receipt = await call(rpcUrl, 'eth_getTransactionReceipt', [hash]);
+    const receipt = await call(rpcUrl, 'eth_getTransactionReceipt', [hash]).catch(() => null);
     if (receipt !== null) return receipt as { readonly status: Hex; readonly blockNumber: Hex }; // of our own node
     await new Promise((resolve) => setTimeout(resolve, RECEIPT_POLL_MS));
   }

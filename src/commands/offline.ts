@@ -38,12 +38,18 @@ export async function openChain(config: Config): Promise<OpenChain> {
   }
 }
 
-export function noData(path: string): NodeError {
+/** @param what of the node: `with analytics ` */
+export function noData(path: string, what = ''): NodeError {
   return new NodeError(
     'fatal',
-    `${path} does not exist: no node has run with this data folder (general_rocks_db_path)`,
+    `${path} does not exist: no node has run ${what}with this data folder (general_rocks_db_path). The data of \`npm start\` is found with --profile development`,
     { code: 'NO_DATA', path },
   );
+}
+
+/** The log of a topic can be read without any data. @throws NodeError NO_DATA */
+export function requireDataFolder({ kafkaBrokers, generalRocksDbPath }: Config): void {
+  if (kafkaBrokers === undefined && !existsSync(generalRocksDbPath)) throw noData(generalRocksDbPath);
 }
 
 /** A store of a node that must not run. @throws NodeError NODE_RUNS, which is worth another try; as openRocksStore */

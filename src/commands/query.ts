@@ -11,7 +11,7 @@ import { type ClickHouseServer, clickHouseServerAt } from '../projections/clickH
 import { analyticsDatabase, analyticsPath, analyticsServer } from '../workers/analyticsServer.ts';
 import { isAnswering, knownEndpoint } from '../workers/embeddedClickHouse.ts';
 import { type GlobalOptions, configure } from './configuration.ts';
-import { print } from './offline.ts';
+import { noData, print } from './offline.ts';
 
 export interface QueryOptions {
   readonly list: boolean;
@@ -29,7 +29,7 @@ export async function query(
   }
   const { config } = configure(options);
   const question = named === undefined ? sql : namedQuery(named);
-  if (question === undefined || (named !== undefined && sql !== undefined))
+  if (question === undefined || question.trim() === '' || (named !== undefined && sql !== undefined))
     throw new NodeError('fatal', 'give either SQL, or --named <name>, or --list', { code: 'QUERY_UNCLEAR' });
   const answer = await askClickHouse(await serverToAsk(config), analyticsDatabase(config), question);
   print(options.json, { columns: answer.columns, rows: answer.rows }, table(answer));
@@ -56,12 +56,7 @@ async function serverToAsk(config: Config): Promise<ClickHouseServer> {
   if (config.clickhouseUrl !== undefined) return analyticsServer(config, path);
   const known = knownEndpoint(path);
   if (known !== undefined && (await isAnswering(known))) return clickHouseServerAt(known);
-  if (!existsSync(path))
-    throw new NodeError(
-      'fatal',
-      `${path} does not exist: no node has run with analytics in this data folder (general_rocks_db_path)`,
-      { code: 'NO_DATA', path },
-    );
+  if (!existsSync(path)) throw noData(path, 'with analytics ');
   return analyticsServer(config, path);
 }
 

@@ -17,6 +17,7 @@ import {
   print,
   progressOf,
   projectionOf,
+  requireDataFolder,
   requireEntries,
   runnerOptions,
 } from './offline.ts';
@@ -70,6 +71,7 @@ async function rebuildOne(config: Config, name: string, json: boolean, signal: A
 
 /** State and journal: executes the whole log again, without leading. Nothing is deleted while the node runs or the log is empty. */
 async function rebuildState(config: Config, json: boolean, signal: AbortSignal): Promise<number> {
+  requireDataFolder(config);
   const log = await openLog(config, { readOnly: true });
   const path = chainStorePath(config);
   const progress = progressOf('rebuilding state', 'entries', json);

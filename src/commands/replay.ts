@@ -43,12 +43,18 @@ export async function replay(
     } finally {
       progress.stop();
     }
+    if (from + replayed <= to)
+      throw new NodeError(
+        'retryable',
+        `interrupted: ${replayed === 0 ? 'no block was' : `the blocks from ${from} to ${from + replayed - 1} are equal, the rest was not`} compared`,
+        { code: 'INTERRUPTED' },
+      );
     print(
       options.json,
       { from, to, replayed, equal: true },
       `${replayed} blocks from ${from} to ${from + replayed - 1} replayed: output hashes, receipts and writes are equal`,
     );
-    return signal.aborted ? 1 : 0;
+    return 0;
   } finally {
     await chain.close();
   }

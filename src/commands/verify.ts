@@ -15,7 +15,7 @@ import { ChainStore } from '../store/chainStore.ts';
 import { openRocksStore } from '../store/keyValueStore.rocks.ts';
 import { chainStorePath } from '../workers/chainSettings.ts';
 import { type GlobalOptions, configure } from './configuration.ts';
-import { interruption, noData, print, progressOf, projectionOf } from './offline.ts';
+import { interruption, noData, print, progressOf, projectionOf, requireDataFolder } from './offline.ts';
 import {
   type FoundChain,
   type StateVerification,
@@ -71,6 +71,7 @@ export async function verifyNode(
 ): Promise<void> {
   const { config } = options;
   const targets = targetsOf(config, names);
+  requireDataFolder(config);
   const asideDirectory = join(config.generalRocksDbPath, ASIDE);
   const found = await openFoundChain(config);
   try {

@@ -107,6 +107,7 @@ export async function verifyLog(context: VerifyContext, { checkpoint, chain }: F
         software: SOFTWARE,
         chainId: configuredChainId(config),
         stored: checkpoint && { checkpoint, positions: chain && journalPositions(chain) },
+        mayHaveGaps: config.kafkaBrokers !== undefined,
         signal,
         progress: (entries, end) => progress.update(entries, end),
       });
@@ -114,7 +115,7 @@ export async function verifyLog(context: VerifyContext, { checkpoint, chain }: F
       return {
         ...facts,
         height: result.fold.height,
-        summary: `${result.entries} entries, ${result.accepted} accepted${rejected.join('')}`,
+        summary: `${result.entries} entries, ${result.accepted} accepted${rejected.join('')}${result.gaps === 0 ? '' : `, ${result.gaps} positions without an entry`}`,
         ...(result.problem === undefined
           ? { verdict: 'equal' }
           : {

@@ -32,12 +32,16 @@ export interface LogCheckOptions {
   /** Configured chain id. */
   readonly chainId: bigint;
   readonly stored: StoredProgress | undefined;
+  /** Positions may hold nothing: on Kafka the marker of a foreign transaction takes one. */
+  readonly mayHaveGaps: boolean;
   readonly signal: AbortSignal;
   readonly progress: (entries: number, end: number) => void;
 }
 
 export interface LogCheckResult {
   readonly entries: number;
+  /** Positions between the entries that hold none. */
+  readonly gaps: number;
   readonly accepted: number;
   readonly rejected: Readonly<Partial<Record<RejectedClass, number>>>;
   readonly fold: ChainFold;
@@ -53,7 +57,7 @@ export interface LogProblem {
 
 /** What reading the log throws passes through. With the signal it throws its reason. */
 export async function checkLog(options: LogCheckOptions): Promise<LogCheckResult> {
-  const { log, stored, signal, progress } = options;
+  const { log, stored, mayHaveGaps, signal, progress } = options;
   const start = await log.start();
   const end = await log.end();
   const check = new Check(options);
@@ -71,8 +75,9 @@ export async function checkLog(options: LogCheckOptions): Promise<LogCheckResult
       if (isCaughtUp(item)) {
         if (item.end >= end) break;
         // It had more entries a moment ago: either they come now, or this one is not there.
-        if ((await log.entryAt(item.end)) !== undefined) continue;
-        check.fail(item.end, `the entry at position ${item.end} is missing, though the log goes on up to ${end - 1}`);
+        if (await hasEntry(log, item.end, mayHaveGaps ? end : item.end + 1)) continue;
+        if (!mayHaveGaps)
+          check.fail(item.end, `the entry at position ${item.end} is missing, though the log goes on up to ${end - 1}`);
         break;
       }
       await check.read(item);
@@ -86,6 +91,11 @@ export async function checkLog(options: LogCheckOptions): Promise<LogCheckResult
   return check.result();
 }
 
+async function hasEntry(log: LogCheckOptions['log'], from: number, end: number): Promise<boolean> {
+  for (let position = from; position < end; position++) if ((await log.entryAt(position)) !== undefined) return true;
+  return false;
+}
+
 class Check {
   readonly #options: LogCheckOptions;
   readonly #accepted = new AcceptedHashes();
@@ -93,6 +103,7 @@ class Check {
   #fold: ChainFold = EMPTY_FOLD;
   #settlement: SettlementFold = EMPTY_SETTLEMENT;
   #entries = 0;
+  #gaps = 0;
   #acceptedCount = 0;
   /** Next entry that the journal says was accepted; undefined: no journal, or its end. */
   #journaled: number | undefined;
@@ -114,9 +125,13 @@ class Check {
       this.#hasBegun = true;
       await this.#nextJournaled();
     }
-    if (position !== this.#entries) {
-      this.fail(this.#entries, `the entry at position ${this.#entries} is missing: the next one is at ${position}`);
-      return;
+    if (position !== this.#next) {
+      const missing = this.#options.mayHaveGaps ? this.#missedBefore(position) : this.#next;
+      if (missing !== undefined) {
+        this.fail(missing, `the entry at position ${missing} is missing: the next one is at ${position}`);
+        return;
+      }
+      this.#gaps += position - this.#next;
     }
     this.#entries += 1;
     const entry = decodeEntry(schema, bytes);
@@ -147,6 +162,16 @@ class Check {
     }
     await this.#compareWithJournal(position, entry, result);
     if (position === stored?.checkpoint.position) this.#compareWithCheckpoint(stored.checkpoint);
+  }
+
+  get #next(): number {
+    return this.#entries + this.#gaps;
+  }
+
+  /** One that the chain store has read, among the positions from the next one on. */
+  #missedBefore(position: number): number | undefined {
+    const read = [this.#journaled, this.#options.stored?.checkpoint.position];
+    return read.find((at) => at !== undefined && at >= this.#next && at < position);
   }
 
   #foldEntry(entry: Entry | undefined, isDuplicate: boolean): FoldResult {
@@ -203,8 +228,11 @@ class Check {
 
   result(): LogCheckResult {
     if (this.#fold.logId === undefined) this.fail(undefined, 'the log has no Genesis');
+    const missing = this.#missedBefore(Infinity);
+    if (missing !== undefined) this.fail(missing, `the entry at position ${missing} is missing: none comes after it`);
     return {
       entries: this.#entries,
+      gaps: this.#gaps,
       accepted: this.#acceptedCount,
       rejected: this.#rejected,
       fold: this.#fold,

@@ -50,6 +50,11 @@ const CONNECT_LIMIT_MS = 10_000;
 const KEEP_ALIVE_MS = 10_000;
 const FIRST_PAUSE_MS = 100;
 const PAUSE_MAX_MS = 5_000;
+const CONNECTION_PROBLEMS: ReadonlySet<string> = new Set([
+  'REPLAY_UNREACHABLE',
+  'REPLAY_CONNECTION_LOST',
+  'REPLAY_VERSION_UNKNOWN',
+]);
 
 export class ReplayClient implements BlockProducer {
   readonly #options: ReplayClientOptions;
@@ -58,7 +63,9 @@ export class ReplayClient implements BlockProducer {
   #running: Promise<void> = Promise.resolve();
   #isStopping = false;
   #isConnected = false;
-  #problem: string | undefined;
+  #problem: NodeError | undefined;
+  /** What was logged last, until a record comes. */
+  #warned: string | undefined;
   #serverHead: number | undefined;
   #connections = 0;
   #received = 0;
@@ -75,7 +82,7 @@ export class ReplayClient implements BlockProducer {
     return {
       address: this.#address,
       isConnected: this.#isConnected,
-      problem: this.#problem,
+      problem: this.#problem?.message,
       hasReachedServer: this.#serverHead !== undefined && this.#accepted.value >= this.#serverHead,
       connections: this.#connections,
       received: this.#received,
@@ -130,12 +137,13 @@ export class ReplayClient implements BlockProducer {
         if (signal.aborted) return;
         if (!(error instanceof NodeError) || error.kind !== 'retryable') throw error;
         failures = this.#received > received ? 1 : failures + 1;
-        if (this.#problem !== error.message)
+        if (this.#warned !== error.message)
           logger.warn(
             { server: this.#address, err: errorText(error) },
             'the replay server does not serve: trying again',
           );
-        this.#problem = error.message;
+        this.#warned = error.message;
+        this.#problem = error;
         const pauseMs = Math.min(PAUSE_MAX_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 10));
         await sleep(pauseMs * (0.5 + 0.5 * randomFraction(random)), signal, clock).catch(() => undefined);
       } finally {
@@ -169,9 +177,10 @@ export class ReplayClient implements BlockProducer {
       this.#isConnected = true;
       void this.#askServerHead(signal);
       logger.info({ server: this.#address, block: expected.height }, 'following the replay server');
-      for await (const record of readRecords(socket)) {
+      for await (const record of readRecords(socket, () => this.#served())) {
         checkContinuity(record, expected, this.#address);
         this.#problem = undefined;
+        this.#warned = undefined;
         this.#received += 1;
         await leadership.whenRoom(signal);
         if (signal.aborted || !leadership.alive) return;
@@ -182,6 +191,11 @@ export class ReplayClient implements BlockProducer {
       signal.removeEventListener('abort', end);
       socket.destroy();
     }
+  }
+
+  /** A quiet chain sends no record that would show it. What was wrong with a record is wrong until a right one comes. */
+  #served(): void {
+    if (this.#problem !== undefined && CONNECTION_PROBLEMS.has(this.#problem.code)) this.#problem = undefined;
   }
 
   async #connect(signal: AbortSignal): Promise<Socket> {

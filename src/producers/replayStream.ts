@@ -7,10 +7,13 @@ import { REPLAY_VERSION_NEWEST, decodeReplayRecord } from '../protocol/replayWir
 import type { ReplayRecord } from '../protocol/replayRecord.ts';
 
 /**
- * Yields one record per frame, until the connection ends. Throws a retryable NodeError: REPLAY_CONNECTION_LOST (also in the
+ * Yields one record per frame, until the connection ends; `onServed` once the server has begun to answer. Throws a retryable NodeError: REPLAY_CONNECTION_LOST (also in the
  * middle of a frame), REPLAY_VERSION_UNKNOWN, REPLAY_FRAME_MALFORMED.
  */
-export async function* readRecords(chunks: AsyncIterable<Bytes>): AsyncGenerator<ReplayRecord> {
+export async function* readRecords(
+  chunks: AsyncIterable<Bytes>,
+  onServed: () => void = () => undefined,
+): AsyncGenerator<ReplayRecord> {
   const reader = new ExactReader(chunks);
   const version = await reader.u32();
   if (version < 1 || version > REPLAY_VERSION_NEWEST)
@@ -19,6 +22,7 @@ export async function* readRecords(chunks: AsyncIterable<Bytes>): AsyncGenerator
       `the server writes records in version ${version}, this node reads 1 to ${REPLAY_VERSION_NEWEST}: upgrade the older of both`,
       { code: 'REPLAY_VERSION_UNKNOWN', version },
     );
+  onServed();
   for (;;) {
     const length = await reader.u32();
     if (length > FRAME_MAX_BYTES)

@@ -27,8 +27,7 @@ export async function askClickHouse(server: ClickHouseServer, database: string, 
       },
     });
     const answer = await client.query({ query: sql.trim().replace(/;\s*$/, ''), format: 'JSONCompact' });
-    const { meta = [], data } = await answer.json<unknown[]>();
-    return { columns: meta, rows: data };
+    return table(await answer.text());
   } catch (error) {
     if (error instanceof ClickHouseError)
       throw new NodeError(
@@ -37,9 +36,25 @@ export async function askClickHouse(server: ClickHouseServer, database: string, 
         { code: 'QUERY_REFUSED', clickHouseCode: error.code, type: error.type },
         { cause: error },
       );
-    throw clickHouseFailure(server.name, 'asking', error);
+    if (error instanceof NodeError && error.code === 'QUERY_REFUSED') throw error;
+    throw clickHouseFailure(server.name, 'asking', error, 'try again');
   } finally {
     await client?.close();
     await server.close();
+  }
+}
+
+/** The embedded engine takes several questions and answers one after the other. */
+function table(text: string): QueryAnswer {
+  try {
+    const { meta, data } = JSON.parse(text) as { meta: QueryAnswer['columns']; data: QueryAnswer['rows'] }; // JSONCompact
+    return { columns: meta, rows: data };
+  } catch (error) {
+    throw new NodeError(
+      'fatal',
+      'ClickHouse gives no table for this: ask one question at a time',
+      { code: 'QUERY_REFUSED' },
+      { cause: error },
+    );
   }
 }

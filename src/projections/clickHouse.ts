@@ -145,23 +145,20 @@ export class ClickHouseConnection {
   }
 }
 
-/** Turns what the client throws into a StoreError. `doing` completes "while …". */
-export function clickHouseFailure(name: string, doing: string, cause: unknown): StoreError {
+/** Turns what the client throws into a StoreError. `doing` completes "while …", `remedy` says what cures what may pass. */
+export function clickHouseFailure(
+  name: string,
+  doing: string,
+  cause: unknown,
+  remedy = 'it is tried again',
+): StoreError {
   if (cause instanceof StoreError) return cause;
   const text = errorText(cause).split('\n')[0]?.slice(0, 500);
   const fail = (kind: 'retryable' | 'fatal', code: StoreErrorCode, message: string): StoreError =>
     new StoreError(kind, code, message, { server: name }, { cause });
   if (!(cause instanceof ClickHouseError) || PASSING.has(cause.code))
-    return fail(
-      'retryable',
-      'STORE_UNAVAILABLE',
-      `${name} does not do its work (${doing}: ${text}); it is tried again`,
-    );
+    return fail('retryable', 'STORE_UNAVAILABLE', `${name} does not do its work (${doing}: ${text}); ${remedy}`);
   if (cause.code === DISK_FULL)
-    return fail(
-      'retryable',
-      'STORE_DISK_FULL',
-      `${name} has no disk space left (${doing}: ${text}); it is tried again`,
-    );
+    return fail('retryable', 'STORE_DISK_FULL', `${name} has no disk space left (${doing}: ${text}); ${remedy}`);
   return fail('fatal', 'STORE_IO', `${name} refuses what it is asked (${doing}: ${text})`);
 }

@@ -24,8 +24,10 @@ import {
 } from './validation.ts';
 
 const MAX_OVERRIDDEN_ACCOUNTS = 1_000;
-const MAX_OVERRIDDEN_SLOTS = 100_000;
-const MAX_ACCESS_LIST = 10_000;
+/** Of all accounts: they are read, and handed to the rpc worker, in one turn of the event loop, and so is the other list. */
+const MAX_OVERRIDDEN_SLOTS = 20_000;
+/** Addresses and storage keys. */
+const MAX_ACCESS_LIST = 20_000;
 const MAX_BLOCK_HASHES = 256;
 
 /** The fields of a request, decoded; which of them go together is judged later. */
@@ -85,13 +87,15 @@ export function parseCallFields(value: unknown, name: string, chainId: bigint): 
 }
 
 function parseAccessList(value: unknown, name: string): SimulatedCall['accessList'] {
+  let room = MAX_ACCESS_LIST;
   return parseArray(value, name, MAX_ACCESS_LIST, (item, itemName) => {
     const entry = parseObject(item, itemName);
+    const keys = entry['storageKeys'];
+    room -= 1 + (Array.isArray(keys) ? keys.length : 0);
+    if (room < 0) throw invalidParams(`invalid ${name}: more than ${MAX_ACCESS_LIST} addresses and storage keys`);
     return {
       address: parseAddress(entry['address'], `${itemName}.address`),
-      slots: isAbsent(entry['storageKeys'])
-        ? []
-        : parseArray(entry['storageKeys'], `${itemName}.storageKeys`, MAX_ACCESS_LIST, parseHash),
+      slots: isAbsent(keys) ? [] : parseArray(keys, `${itemName}.storageKeys`, MAX_ACCESS_LIST, parseHash),
     };
   });
 }
@@ -103,23 +107,31 @@ export function parseStateOverrides(value: unknown, name: string): readonly Stat
   if (accounts.length > MAX_OVERRIDDEN_ACCOUNTS) {
     throw invalidParams(`invalid ${name}: more than ${MAX_OVERRIDDEN_ACCOUNTS} accounts`);
   }
-  return accounts.map(([address, account]) =>
-    parseAccountOverride(
+  let room = MAX_OVERRIDDEN_SLOTS;
+  return accounts.map(([address, account]) => {
+    const override = parseAccountOverride(
       parseAddress(address, `${name} key`),
       parseObject(account, `${name}.${address}`),
-      `${name}.${address}`,
-    ),
-  );
+      { name: `${name}.${address}`, maxSlots: room },
+    );
+    room -= (override.state ?? override.stateDiff ?? []).length;
+    return override;
+  });
 }
 
-function parseAccountOverride(address: Bytes, account: JsonObject, name: string): StateOverride {
+function parseAccountOverride(
+  address: Bytes,
+  account: JsonObject,
+  { name, maxSlots }: { readonly name: string; readonly maxSlots: number },
+): StateOverride {
+  const slotsOf = (value: unknown, at: string) => parseSlots(value, at, maxSlots);
   const field = <T>(key: string, parse: (value: unknown, name: string) => T): T | undefined =>
     optional(account[key], (present) => parse(present, `${name}.${key}`));
   const balance = field('balance', parseQuantity);
   const nonce = field('nonce', (present, at) => parseQuantity(present, at, U64_MAX));
   const code = field('code', parseData);
-  const state = field('state', parseSlots);
-  const stateDiff = field('stateDiff', parseSlots);
+  const state = field('state', slotsOf);
+  const stateDiff = field('stateDiff', slotsOf);
   const movePrecompileTo = field('movePrecompileToAddress', parseAddress);
   if (state !== undefined && stateDiff !== undefined) {
     throw invalidArgument(`account ${shortName(name)} has both 'state' and 'stateDiff'`);
@@ -139,10 +151,9 @@ function shortName(name: string): string {
   return name.slice(name.lastIndexOf('.') + 1);
 }
 
-function parseSlots(value: unknown, name: string): readonly (readonly [slot: Bytes, value: Bytes])[] {
+function parseSlots(value: unknown, name: string, max: number): readonly (readonly [slot: Bytes, value: Bytes])[] {
   const slots = Object.entries(parseObject(value, name));
-  if (slots.length > MAX_OVERRIDDEN_SLOTS)
-    throw invalidParams(`invalid ${name}: more than ${MAX_OVERRIDDEN_SLOTS} slots`);
+  if (slots.length > max) throw invalidParams(`invalid ${name}: more than ${MAX_OVERRIDDEN_SLOTS} slots in all`);
   return slots.map(([slot, word]) => [parseStorageKey(slot, `${name} key`), parseHash(word, `${name}.${slot}`)]);
 }
 

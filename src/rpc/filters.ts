@@ -12,7 +12,7 @@ import { RPC_CODE, RpcError, invalidArgument } from './errors.ts';
 import type { LogLimits, LogMetrics, LogQuery } from './logQuery.ts';
 import { findLogs } from './logQuery.ts';
 import { logObject } from './objects.ts';
-import type { PendingFeed } from './pendingFeed.ts';
+import type { PendingFeed, PendingNotice } from './pendingFeed.ts';
 import { RawJson, jsonArray } from './rawJson.ts';
 import { randomId } from './subscriptions.ts';
 
@@ -32,6 +32,15 @@ export interface FiltersOptions extends FilterSettings {
   readonly metrics: LogMetrics & { filters(installed: number): void; filterExpired(): void };
 }
 
+/** Block hashes of one answer; the next poll gives the rest. */
+const HASHES_MAX = 1_000;
+const READS_AT_ONCE = 50;
+/** Transactions that wait for a poll; what comes on top is dropped, as a pool promises nothing. */
+const WAITING_HASHES_MAX = 2_048;
+const WAITING_FULL_MAX = 1_024;
+const JANITOR_SHARE = 10;
+const EMPTY_ARRAY_LENGTH = '[]'.length;
+
 interface BlockCursor {
   /** Everything up to this height was told. */
   height: number;
@@ -40,7 +49,35 @@ interface BlockCursor {
 type Content =
   | { readonly kind: 'blocks'; readonly told: BlockCursor }
   | { readonly kind: 'logs'; readonly told: BlockCursor; readonly query: LogQuery }
-  | { readonly kind: 'pending'; readonly waiting: string[]; readonly stop: () => void };
+  | { readonly kind: 'pending'; readonly waiting: WaitingTexts; readonly stop: () => void };
+
+/** JSON of transactions that wait for a poll, as much as one answer holds; what comes on top is dropped. */
+class WaitingTexts {
+  readonly #maxTexts: number;
+  readonly #maxLength: number;
+  #texts: string[] = [];
+  #length = EMPTY_ARRAY_LENGTH;
+
+  constructor(limits: { readonly maxTexts: number; readonly maxLength: number }) {
+    this.#maxTexts = limits.maxTexts;
+    this.#maxLength = limits.maxLength;
+  }
+
+  add(notice: PendingNotice, isFull: boolean): void {
+    if (this.#texts.length >= this.#maxTexts) return;
+    const text = notice.text(isFull);
+    if (this.#length + text.length + 1 > this.#maxLength) return;
+    this.#texts.push(text);
+    this.#length += text.length + 1;
+  }
+
+  take(): RawJson {
+    const answer = new RawJson(`[${this.#texts.join(',')}]`);
+    this.#texts = [];
+    this.#length = EMPTY_ARRAY_LENGTH;
+    return answer;
+  }
+}
 
 interface Filter {
   readonly content: Content;
@@ -48,14 +85,6 @@ interface Filter {
   /** Polls of one filter run one after the other. */
   last: Promise<unknown>;
 }
-
-/** Block hashes of one answer; the next poll gives the rest. */
-const HASHES_MAX = 1_000;
-const READS_AT_ONCE = 50;
-/** Transactions that wait for a poll; what comes on top is dropped, as a pool promises nothing. */
-const WAITING_HASHES_MAX = 2_048;
-const WAITING_FULL_MAX = 1_024;
-const JANITOR_SHARE = 10;
 
 export class Filters {
   readonly #options: FiltersOptions;
@@ -86,13 +115,13 @@ export class Filters {
 
   async newPendingFilter(isFull: boolean): Promise<string> {
     this.#checkRoom();
-    const waiting: string[] = [];
-    const max = isFull ? WAITING_FULL_MAX : WAITING_HASHES_MAX;
+    const waiting = new WaitingTexts({
+      maxTexts: isFull ? WAITING_FULL_MAX : WAITING_HASHES_MAX,
+      maxLength: this.#options.maxResponseBytes,
+    });
     this.#opening += 1;
     try {
-      const stop = await this.#options.pending.watch((notice) => {
-        if (waiting.length < max) waiting.push(notice.text(isFull));
-      });
+      const stop = await this.#options.pending.watch((notice) => waiting.add(notice, isFull));
       return this.#install({ kind: 'pending', waiting, stop });
     } finally {
       this.#opening -= 1;
@@ -136,7 +165,7 @@ export class Filters {
       case 'logs':
         return this.#newLogs(content.told, content.query);
       case 'pending':
-        return new RawJson(`[${content.waiting.splice(0).join(',')}]`);
+        return content.waiting.take();
     }
   }
 

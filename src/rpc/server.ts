@@ -30,6 +30,8 @@ export interface RpcServerOptions extends Omit<MethodOptions, 'filters'>, Filter
   readonly maxBatchEntries: number;
   readonly metrics: RpcMetrics;
   readonly onInternalError: DispatcherOptions['onInternalError'];
+  /** A client that takes nothing of its answer so long is cut. */
+  readonly stallLimitMs?: number;
 }
 
 export interface RpcServer {
@@ -46,6 +48,8 @@ const MAX_IN_FLIGHT = 10_000;
 const BATCH_CONCURRENCY = 32;
 /** Bodies that are being received, all connections together, in units of the largest request. */
 const MAX_BUFFERED_REQUESTS = 16;
+/** Bodies up to here are taken all the same: few large ones that never end must not shut out everybody else. */
+const SMALL_REQUEST_BYTES = 64 * 1024;
 /** Connections above the limit that are kept long enough to be told 429; more are dropped at once. */
 const SURPLUS_CONNECTIONS = 64;
 const SURPLUS_TIMEOUT_MS = 5_000;
@@ -53,6 +57,7 @@ const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 /** Longer than the idle time of usual proxies, so that they close first. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+const STALL_LIMIT_MS = 120_000;
 
 type BodyResult =
   | { readonly kind: 'body'; readonly body: Buffer; readonly scanner: RequestScanner }
@@ -98,7 +103,7 @@ class BodyReader {
         length += chunk.length;
         this.#totalBytes += chunk.length;
         if (length > this.#maxBytes) return finish({ kind: 'tooBig' });
-        if (this.#totalBytes > this.#maxTotalBytes) return finish({ kind: 'busy' });
+        if (this.#totalBytes > this.#maxTotalBytes && length > SMALL_REQUEST_BYTES) return finish({ kind: 'busy' });
         scanner.write(chunk);
         if (scanner.failure !== undefined) return finish({ kind: 'refused', scanner });
         chunks.push(chunk);
@@ -233,7 +238,7 @@ function tooManyConnections(request: IncomingMessage, response: ServerResponse):
 
 /** Resolves once it listens. Errors: RPC_LISTEN_FAILED. */
 export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
-  const { metrics, maxConnections, host } = options;
+  const { metrics, maxConnections, host, stallLimitMs = STALL_LIMIT_MS } = options;
   const limits: ScanLimits = {
     maxDepth: MAX_DEPTH,
     maxBatchEntries: options.maxBatchEntries,
@@ -271,6 +276,8 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     await next();
     // Also for what had begun before: its connection must not stay open for more.
     if (isClosing) ctx.set('Connection', 'close');
+    // From here on the client's turn; the server sets another time when the answer is taken.
+    ctx.req.socket.setTimeout(stallLimitMs);
   });
   app.use(allowOrigins);
   app.use(jsonRpc(dispatcher, new BodyReader(options.maxRequestBytes, limits), options, limits));
@@ -290,6 +297,8 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       noDelay: true,
+      // What is offered beside it (HTTP/2) may be ignored: the request is answered as it is.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
     (request, response) => {
       if (connections.isSurplus(request.socket)) {

@@ -186,13 +186,15 @@ export class Subscriptions {
   }
 
   #latestMoved(): void {
-    if (this.#isWaitingForRoom && this.#options.backend.latest() - (this.#due()?.next ?? 0) > LAG_MAX_BLOCKS) {
-      this.#options.outlet.overflow();
+    const { backend, outlet } = this.#options;
+    const next = this.#isWaitingForRoom ? this.#due()?.next : undefined;
+    if (next !== undefined && backend.latest() - next > LAG_MAX_BLOCKS) {
+      outlet.overflow();
       return;
     }
     if (this.#isPumping) return;
     this.#isPumping = true;
-    this.#pump().catch((error: unknown) => this.#options.outlet.failed(error));
+    this.#pump().catch((error: unknown) => outlet.failed(error));
   }
 
   /** One that owes the lowest block; undefined: nothing is owed. */

@@ -3,6 +3,7 @@
  * bounded: requests wait behind answers, announcements wait for the client, and one that reads nothing is disconnected.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import { systemRandom } from '../common/clock.ts';
@@ -37,6 +38,8 @@ export interface WebSocketOptions extends WebSocketSettings {
 
 /** Messages of one connection that are answered at the same time; more are not read meanwhile. */
 const MESSAGES_AT_ONCE = 32;
+/** Messages up to here are taken all the same: few large ones must not shut out everybody else. */
+const SMALL_MESSAGE_BYTES = 64 * 1024;
 const MISSED_PONGS_MAX = 2;
 const GOING_AWAY = 1001;
 const INTERNAL_ERROR = 1011;
@@ -67,7 +70,10 @@ export class WebSockets {
 
   /** Takes over a connection of the HTTP server. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#opened(webSocket, socket));
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      // An HTTP server over TCP has no other.
+      this.#opened(webSocket, socket as Socket);
+    });
   }
 
   /** Tells every client to go, and cuts those that have not gone after `timeoutMs`. */
@@ -76,7 +82,7 @@ export class WebSockets {
     await Promise.all([...this.#connections].map((connection) => connection.end(timeoutMs)));
   }
 
-  #opened(webSocket: WebSocket, socket: Duplex): void {
+  #opened(webSocket: WebSocket, socket: Socket): void {
     const { metrics } = this.#options;
     const connection: Connection = new Connection(webSocket, socket, {
       ...this.#options,
@@ -106,15 +112,17 @@ interface ConnectionOptions extends WebSocketOptions {
 
 class Connection implements SubscriptionOutlet {
   readonly #webSocket: WebSocket;
-  readonly #socket: Duplex;
+  readonly #socket: Socket;
   readonly #options: ConnectionOptions;
   readonly #subscriptions: Subscriptions;
   readonly #closed = Promise.withResolvers<void>();
   #room: Promise<void> | undefined;
   #answering = 0;
   #missedPongs = 0;
+  /** Bytes that had left for the client at the last ping. */
+  #takenBytes = 0;
 
-  constructor(webSocket: WebSocket, socket: Duplex, options: ConnectionOptions) {
+  constructor(webSocket: WebSocket, socket: Socket, options: ConnectionOptions) {
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.#options = options;
@@ -169,8 +177,15 @@ class Connection implements SubscriptionOutlet {
   }
 
   ping(): void {
-    // While requests wait nothing is read, pongs included.
-    if (!this.isOpen || this.#webSocket.isPaused) return;
+    if (!this.isOpen) return;
+    const takenBytes = this.#socket.bytesWritten - this.#socket.writableLength;
+    const isTaking = takenBytes !== this.#takenBytes;
+    this.#takenBytes = takenBytes;
+    // While requests wait nothing is read, pongs included: then a client lives that takes what is sent.
+    if (this.#webSocket.isPaused) {
+      if (this.#room === undefined) return;
+      if (isTaking) this.#missedPongs = 0;
+    }
     if (this.#missedPongs >= MISSED_PONGS_MAX) return this.#webSocket.terminate();
     this.#missedPongs += 1;
     this.#webSocket.ping();
@@ -186,7 +201,7 @@ class Connection implements SubscriptionOutlet {
 
   async #received(data: Buffer): Promise<void> {
     const { requests, maxTotalRequestBytes, metrics } = this.#options;
-    if (requests.bytes + data.length > maxTotalRequestBytes) {
+    if (requests.bytes + data.length > maxTotalRequestBytes && data.length > SMALL_MESSAGE_BYTES) {
       metrics.rejected('busy');
       void this.send(errorReply('null', serverBusy()));
       return;

@@ -42,6 +42,8 @@ class EngineSession {
   readonly #isReadOnly: boolean;
   #database: string | undefined;
   #running = 0;
+  /** One question after the other, with what is set for it; the engine does no two of a session at once anyway. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(session: Session, { isReadOnly }: { readonly isReadOnly: boolean }) {
     this.#session = session;
@@ -60,11 +62,18 @@ class EngineSession {
 
   async run(sql: string, request: URLSearchParams): Promise<Uint8Array> {
     this.#running += 1;
+    const answer = this.#last.then(() => this.#run(sql, request));
+    this.#last = answer.catch(() => this.#discard());
     try {
-      return await this.#run(sql, request);
+      return await answer;
     } finally {
       this.#running -= 1;
     }
+  }
+
+  /** What a question had answered before it failed would stand before the answer to the next one. */
+  async #discard(): Promise<void> {
+    await this.#session.queryAsync('SELECT 1 FORMAT Null').catch(() => undefined);
   }
 
   async #run(sql: string, request: URLSearchParams): Promise<Uint8Array> {

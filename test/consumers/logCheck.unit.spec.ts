@@ -65,7 +65,15 @@ function check(
   changes: Partial<Parameters<typeof checkLog>[0]> = {},
 ): Promise<LogCheckResult> {
   const signal = new AbortController().signal;
-  const options = { software: SOFTWARE, chainId: 270n, stored, signal, progress: () => undefined, ...changes };
+  const options = {
+    software: SOFTWARE,
+    chainId: 270n,
+    stored,
+    mayHaveGaps: false,
+    signal,
+    progress: () => undefined,
+    ...changes,
+  };
   return checkLog({ log: logOf(entries), ...options });
 }
 
@@ -110,6 +118,35 @@ describe('consumers/logCheck', () => {
       positions: undefined,
     });
     assert.match(other.problem?.text ?? '', /the log gives sealed batch 1, the checkpoint of the chain store says 2/);
+  });
+
+  it('passes over positions that hold nothing, where that may be, unless the chain store has read them', async () => {
+    /** Without the entries at these positions. */
+    const holed = (...holes: number[]): Parameters<typeof checkLog>[0]['log'] => {
+      const log = logOf(ENTRIES);
+      return {
+        start: () => log.start(),
+        end: () => log.end(),
+        entryAt: async (position) => (holes.includes(position) ? undefined : log.entryAt(position)),
+        async *follow() {
+          for (const [position, entry] of ENTRIES.entries())
+            if (!holes.includes(position)) yield { ...entry, position };
+          yield { caughtUp: true, end: ENTRIES.findLastIndex((_, position) => !holes.includes(position)) + 1 };
+        },
+      };
+    };
+    const passed = await check([], storedAt(6), { log: holed(1, 4, 7), mayHaveGaps: true });
+    assert.equal(passed.problem, undefined);
+    assert.deepEqual([passed.entries, passed.gaps, passed.accepted, passed.rejected], [5, 2, 5, {}]);
+    for (const missing of [1, 4, 7]) {
+      const { problem } = await check([], undefined, { log: holed(missing) });
+      assert.equal(problem?.position, missing);
+    }
+    for (const missing of [0, 3, 5, 6, 7]) {
+      const { problem } = await check([], storedAt(7), { log: holed(missing), mayHaveGaps: true });
+      assert.equal(problem?.position, missing);
+      assert.match(problem.text, /is missing: (the next one is at|none comes after it)/);
+    }
   });
 
   it('finds what is missing at the beginning, in the middle and at the end', async () => {

@@ -163,6 +163,23 @@ export function analyticsStoreContract(configOf: (dataDirectory: string) => Prom
     });
   });
 
+  it('answers a question after one that failed in the middle of its answer', async function () {
+    this.timeout(60_000);
+    await asking(config, async (ask) => {
+      await assert.rejects(ask('SELECT throwIf(number = 5) FROM numbers(10)'), { code: 'QUERY_REFUSED' });
+      assert.deepEqual(await ask('SELECT count() FROM blocks'), [['35']]);
+    });
+  });
+
+  it('takes one question at a time', async function () {
+    this.timeout(60_000);
+    await asking(config, async (ask) => {
+      for (const several of ['SELECT 1; SELECT 2', 'SELECT 1; SELECT'])
+        await assert.rejects(ask(several), { code: 'QUERY_REFUSED' }, several);
+      assert.deepEqual(await ask('SELECT count() FROM blocks;'), [['35']]);
+    });
+  });
+
   it('notices that blocks are missing, and is right again after a rebuild', async function () {
     this.timeout(60_000);
     const database = analyticsDatabase(config);

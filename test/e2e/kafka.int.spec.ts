@@ -135,16 +135,29 @@ async function appendNonsense(prefix: string, height: number): Promise<void> {
     { key: 'no schema', value: Buffer.from(copied.bytes) },
     { key: 'unknown schema', value: Buffer.from(copied.bytes), headers: { schema: '2' } },
   ];
-  const producer = new kafkajs.Kafka({
+  const topic = topicName(prefix, CHAIN);
+  const client = new kafkajs.Kafka({
     clientId: 'nonsense',
     brokers: [...kafka.brokers],
     logLevel: kafkajs.logLevel.NOTHING,
-  }).producer();
-  await producer.connect();
+  });
+  const producer = client.producer();
+  const foreignProducer = client.producer({
+    transactionalId: `nonsense-${topic}`,
+    idempotent: true,
+    maxInFlightRequests: 1,
+  });
+  await Promise.all([producer.connect(), foreignProducer.connect()]);
   try {
-    await producer.send({ topic: topicName(prefix, CHAIN), acks: -1, messages });
+    // The marker of a transaction takes a position, and holds nothing: one in between, one at the end.
+    for (const isFirst of [true, false]) {
+      const transaction = await foreignProducer.transaction();
+      await transaction.send({ topic, acks: -1, messages: [{ key: 'in a transaction', value: Buffer.alloc(3) }] });
+      await transaction.commit();
+      if (isFirst) await producer.send({ topic, acks: -1, messages });
+    }
   } finally {
-    await producer.disconnect();
+    await Promise.all([producer.disconnect(), foreignProducer.disconnect()]);
   }
 }
 

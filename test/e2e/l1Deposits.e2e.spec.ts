@@ -1,5 +1,8 @@
 /** Deposits of every kind, from the Bridgehub on anvil to the receipt on L2. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'mocha';
 import { type Address, type Hex, decodeFunctionResult, encodeFunctionData, parseAbi, parseEther, toHex } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
@@ -264,6 +267,33 @@ describe('deposits from L1', function () {
     const refused = await runCommand([...args.slice(0, -1), '--gas-limit', '100000'], env);
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /needs at least 200000/);
+  });
+
+  it('is waited for by `reprise deposit` while the node is away for a moment', async () => {
+    let refusals = 0;
+    const proxy = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const body = Buffer.concat(chunks).toString('utf8');
+        if (body.includes('eth_getTransactionReceipt') && refusals++ < 3) return void response.destroy();
+        const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body };
+        void fetch(url, init).then(async (answer) => response.end(await answer.text()));
+      });
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    try {
+      const { port } = proxy.address() as AddressInfo; // it listens on TCP
+      const env = { rpc_address: `127.0.0.1:${port}`, general_l1_rpc_url: l1Node.l1.url };
+      const args = ['deposit', '--to', anAccount().address, '--amount', '0.25', '--json'];
+      const { code, stdout, stderr } = await runCommand(args, env);
+      assert.equal(code, 0, stderr);
+      assert.equal((JSON.parse(stdout) as { status: string }).status, 'succeeded');
+      assert.ok(refusals > 3);
+    } finally {
+      proxy.close();
+    }
   });
 
   it('includes 100 deposits of one L1 block, in their order', async () => {

@@ -1,11 +1,12 @@
 /** `reprise verify` on the stores of a whole node: all is equal, and one changed key anywhere is found and named. */
 import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Hex } from 'viem';
 import { type Bytes, toHex } from '../../src/common/bytes.ts';
 import { type Config, loadConfig } from '../../src/common/config.ts';
+import { replay } from '../../src/commands/replay.ts';
 import { verifyNode } from '../../src/commands/verify.ts';
 import type { TargetResult } from '../../src/commands/verifyTargets.ts';
 import { type EncodedEntry, decodeEntry, encodeEntry } from '../../src/log/entryCodec.ts';
@@ -323,6 +324,17 @@ describe('verify', function () {
       assert.ok(['equal', 'empty'].includes(result.verdict), JSON.stringify(result));
   });
 
+  it('says of an interrupted replay how far it came, and ends with 75', async () => {
+    const others = process.listeners('SIGINT');
+    const flags = { generalRocksDbPath: node.dataPath, development: 'true' };
+    const replaying = replay({ flags, json: true }, '1', undefined);
+    const [interrupt] = process.listeners('SIGINT').filter((listener) => !others.includes(listener));
+    assert.ok(interrupt);
+    process.off('SIGINT', interrupt);
+    interrupt('SIGINT');
+    await assert.rejects(replaying, { code: 'INTERRUPTED', kind: 'retryable', message: /^interrupted: no block/ });
+  });
+
   it('refuses unknown names, and a folder without data', async () => {
     await assert.rejects(verifyQuietly('nonsense'), /there is no projection nonsense: choose one of/);
     const empty = temporaryFolder('verify-empty');
@@ -332,5 +344,16 @@ describe('verify', function () {
     assert.equal(nothing.code, 75);
     assert.match(nothing.stderr, /no log to tail/);
     assert.deepEqual(left, []);
+  });
+
+  it('says of a folder that is not there what may be meant, like every command on data', async () => {
+    const absent = join(temporaryFolder('verify-absent'), 'node1');
+    for (const args of [['verify'], ['rebuild', 'state'], ['digest'], ['replay', '1'], ['query', 'SELECT 1']]) {
+      const { code, stderr } = await runCommand(args, { general_rocks_db_path: absent });
+      assert.equal(code, 1, `${args[0]}: ${stderr}`);
+      assert.match(stderr, /does not exist: no node has run .*--profile development/);
+      assert.equal(existsSync(absent), false);
+    }
+    removeFolder(dirname(absent));
   });
 });

@@ -213,6 +213,20 @@ describe('replay client', () => {
     assert.equal(waiting.status.problem, undefined);
   });
 
+  it('has no problem once it is connected again, also when no block comes', async () => {
+    const script: Serve = (socket, first) => answer(socket, first);
+    const port = await serve(script);
+    const followed = follow(port);
+    await whenFollowed();
+    await server?.close();
+    await until('it says so', () => followed.status.problem);
+    server = new ScriptedServer(script);
+    await server.listen(port);
+    await until('it is connected', () => (followed.status.isConnected ? true : undefined));
+    await until('no problem is left', () => (followed.status.problem === undefined ? true : undefined), 2_000);
+    assert.equal(target.height, CHAIN.length);
+  });
+
   const second = CHAIN[1]?.record;
   assert.ok(second);
   const wrongSeconds: Record<string, readonly [RegExp, Buffer]> = {

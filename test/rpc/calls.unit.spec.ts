@@ -8,6 +8,7 @@ import { FakeChain, startTestServer } from './fakeBackend.ts';
 
 const A = `0x${'aa'.repeat(20)}`;
 const ZERO_ADDRESS = `0x${'00'.repeat(20)}`;
+const OTHER = `0x${'dd'.repeat(20)}`;
 const WORD = `0x${'11'.repeat(32)}`;
 const U128 = `0x${'f'.repeat(32)}`;
 
@@ -268,6 +269,23 @@ describe('eth_call and eth_estimateGas', () => {
       [{}, 'latest', {}, { blockHash: { x: WORD } }],
     ];
     for (const params of bad) await refused([...params], -32602, /./);
+  });
+
+  it('bounds the access list and the slots of all overrides together', async () => {
+    const word = (i: number): string => `0x${i.toString(16).padStart(64, '0')}`;
+    const words = (from: number, count: number): string[] => Array.from({ length: count }, (_, i) => word(from + i));
+    const slots = (count: number) => Object.fromEntries(words(0, count).map((slot) => [slot, WORD]));
+    const listed = (count: number) => [
+      { address: A, storageKeys: words(0, 9_999) },
+      { address: OTHER, storageKeys: words(0, count) },
+    ];
+    const withSlots = (count: number) => ({ [A]: { state: slots(10_000) }, [OTHER]: { stateDiff: slots(count) } });
+    assert.equal((await test.call('eth_call', { accessList: listed(9_999) })).error, undefined);
+    assert.equal((await test.call('eth_call', {}, 'latest', withSlots(10_000))).error, undefined);
+    const long = await test.call('eth_call', { accessList: listed(10_000) });
+    assert.match(String(long.error?.data), /accessList: more than 20000 addresses and storage keys/);
+    const many = await test.call('eth_call', {}, 'latest', withSlots(10_001));
+    assert.match(String(many.error?.data), /stateDiff: more than 20000 slots in all/);
   });
 
   it('shows reverts with code 3 (C4)', async () => {

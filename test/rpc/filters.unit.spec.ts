@@ -118,6 +118,23 @@ describe('rpc filters', () => {
     assert.equal((await changes(id)).length, 1);
   });
 
+  it('pending transactions: keeps no more than an answer holds', async () => {
+    const narrow = await startTestServer(chain, { maxResponseBytes: 10_000 });
+    try {
+      const { result: id } = await narrow.call('eth_newPendingTransactionFilter', true);
+      for (let i = 0; i < 100; i++) chain.announcePending(l2Transaction('0x2'));
+      const { result, error } = await narrow.call('eth_getFilterChanges', id);
+      assert.equal(error, undefined);
+      const told = result as unknown[];
+      assert.ok(told.length > 1 && told.length < 100);
+      assert.deepEqual((await narrow.call('eth_getFilterChanges', id)).result, []);
+      chain.announcePending(l2Transaction('0x2'));
+      assert.equal(((await narrow.call('eth_getFilterChanges', id)).result as unknown[]).length, 1);
+    } finally {
+      await narrow.server.close({ timeoutMs: 200 });
+    }
+  });
+
   it('logs: those of every block between two polls (X2), getFilterLogs all of the range, again and again', async () => {
     addLogs(chain, aLog());
     const id = await install('eth_newFilter', { address: toHex(ADDRESS), fromBlock: '0x0', toBlock: 'latest' });

@@ -4,8 +4,10 @@ import { type Socket, connect } from 'node:net';
 import { once } from 'node:events';
 import { NodeError } from '../../src/common/errors.ts';
 import { RpcError } from '../../src/rpc/errors.ts';
+import { until } from '../support/nodeProcess.ts';
 import type { Answer, TestServer } from './fakeBackend.ts';
 import { FakeChain, startTestServer } from './fakeBackend.ts';
+import { l2Transaction } from './samples.ts';
 
 const CHAIN_ID_CALL = '{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}';
 const CHAIN_ID_REPLY = '{"jsonrpc":"2.0","id":1,"result":"0x10e"}';
@@ -122,6 +124,77 @@ describe('rpc server', () => {
       send();
       await closed;
       assert.equal((await raw(small.url, CHAIN_ID_CALL)).text, CHAIN_ID_REPLY);
+    });
+
+    it('cuts a client that does not take its answer, and serves one that takes it slowly', async () => {
+      for (let i = 0; i < 20; i++) {
+        const log = { address: new Uint8Array(20), topics: [], data: new Uint8Array(500_000) };
+        chain.addBlock([l2Transaction('0x2', { logs: [log] })]);
+      }
+      const impatient = await start({ stallLimitMs: 300 });
+      const range = { fromBlock: '0x1', toBlock: '0x14' };
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_getLogs', params: [range] });
+      const ask = (): Socket => {
+        const socket = connect(impatient.server.port, '127.0.0.1');
+        socket.on('error', () => undefined);
+        socket.write(
+          `POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+        );
+        return socket;
+      };
+      const [stuck, slow] = [ask().pause(), ask()];
+      let taken = 0;
+      slow.on('data', (chunk: Buffer) => {
+        taken += chunk.length;
+        slow.pause();
+        setTimeout(() => slow.resume(), 2);
+      });
+      try {
+        await new Promise((resolve) => setTimeout(resolve, 1_500));
+        let rest = 0;
+        stuck.on('data', (chunk: Buffer) => (rest += chunk.length)).resume();
+        await once(stuck, 'close');
+        assert.ok(rest < 20_000_000, `${rest} bytes were still sent`);
+        await until('the whole answer', () => (taken > 20_000_000 ? true : undefined));
+      } finally {
+        for (const socket of [stuck, slow]) socket.destroy();
+      }
+    });
+
+    it('answers small requests while large bodies that never end fill what may be held', async () => {
+      const small = await start({ maxRequestBytes: 256 * 1024 });
+      const body = Buffer.alloc(256 * 1024 - 1, ' ');
+      const endless = Array.from({ length: 20 }, () => {
+        const socket = connect(small.server.port, '127.0.0.1');
+        socket.on('error', () => undefined).resume();
+        socket.write(
+          `POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length + 1}\r\n\r\n`,
+        );
+        socket.write(body);
+        return socket;
+      });
+      try {
+        await until('a refusal', () => (small.counted.rejected.includes('busy') ? true : undefined));
+        assert.equal((await raw(small.url, CHAIN_ID_CALL)).text, CHAIN_ID_REPLY);
+        const large = await raw(small.url, `[${' '.repeat(200 * 1024)}${CHAIN_ID_CALL}]`);
+        assert.equal(large.status, 503);
+      } finally {
+        for (const socket of endless) socket.destroy();
+      }
+    });
+
+    it('answers a request that offers an upgrade to something else than a WebSocket', async () => {
+      const socket = connect(test.server.port, '127.0.0.1');
+      let text = '';
+      socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      // As Java's HTTP client and `curl --http2` ask.
+      socket.write(
+        `POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\nContent-Type: application/json\r\nContent-Length: ${CHAIN_ID_CALL.length}\r\n\r\n${CHAIN_ID_CALL}`,
+      );
+      await until('an answer', () => (text.includes('\r\n\r\n') ? true : undefined));
+      socket.destroy();
+      assert.match(text, /^HTTP\/1\.1 200 /);
+      assert.ok(text.includes(CHAIN_ID_REPLY));
     });
 
     it('reads a body of several megabytes', async () => {

@@ -158,6 +158,18 @@ describe('rpc over WebSocket', () => {
       assert.equal((await other.call('eth_chainId')).result, '0x10e');
     });
 
+    it('answers small requests while large ones that take long fill what may be held', async () => {
+      chain.addBlock([]);
+      chain.simulate = () => new Promise(() => {});
+      const small = await start({ maxRequestBytes: 256 * 1024 });
+      const [busy, other] = [await client(small), await client(small)];
+      for (let id = 0; id < 20; id++)
+        busy.socket.send(`{"jsonrpc":"2.0","id":${id},"method":"eth_call","params":[{}]}`.padEnd(256 * 1024));
+      await until('a refusal', () => (small.counted.rejected.includes('busy') ? true : undefined));
+      assert.equal((await other.call('eth_chainId')).result, '0x10e');
+      assert.match(JSON.stringify(await other.send('{}'.padEnd(200 * 1024))), /-32009/);
+    });
+
     it('answers all of many calls at once', async () => {
       const socket = await client();
       for (let id = 0; id < 500; id++)
@@ -412,6 +424,23 @@ describe('rpc over WebSocket', () => {
       assert.equal(quick.closed, undefined);
     });
 
+    it('keeps a client that ends its subscription while it has no room', async () => {
+      for (let i = 0; i < 1_100; i++) chain.addBlock([]);
+      const narrow = await start({ maxUnreadBytes: LIMIT });
+      const [slow, quick] = [await client(narrow), await client(narrow)];
+      const [slowId, quickId] = [await slow.subscribe('logs'), await quick.subscribe('logs')];
+      slow.socket.pause();
+      for (let i = 0; i < 120; i++) addLargeBlock();
+      await quick.whenResults(quickId, 120);
+      slow.socket.send(JSON.stringify({ jsonrpc: '2.0', id: 9, method: 'eth_unsubscribe', params: [slowId] }));
+      await until('one subscription less', () => (narrow.counted.subscriptions.get('logs') === 1 ? true : undefined));
+      addLargeBlock();
+      await quick.whenResults(quickId, 121);
+      assert.equal(narrow.counted.lagged, 0);
+      slow.socket.resume();
+      assert.deepEqual(await until('the answer', () => slow.answers[1]), { jsonrpc: '2.0', id: 9, result: true });
+    });
+
     it('disconnects a client without room for pending transactions', async () => {
       const narrow = await start({ maxUnreadBytes: LIMIT });
       const stuck = await client(narrow);
@@ -423,6 +452,26 @@ describe('rpc over WebSocket', () => {
         return narrow.counted.lagged === 1 ? true : undefined;
       });
       await until('no connection', () => (narrow.counted.webSockets === 0 ? true : undefined));
+    });
+
+    it('cuts a client that asks and does not read, and keeps one that reads slowly', async () => {
+      for (let i = 0; i < 4; i++) addLargeBlock();
+      const pinging = await start({ pingIntervalMs: 200, maxUnreadBytes: LIMIT });
+      const [stuck, slow] = [await client(pinging), await client(pinging)];
+      const pauses = setInterval(() => (slow.socket.isPaused ? slow.socket.resume() : slow.socket.pause()), 20);
+      try {
+        stuck.socket.pause();
+        for (let id = 0; id < 100; id++) {
+          const params = [{ fromBlock: '0x1', toBlock: '0x4' }];
+          const request = JSON.stringify({ jsonrpc: '2.0', id, method: 'eth_getLogs', params });
+          for (const { socket } of [stuck, slow]) socket.send(request);
+        }
+        await until('one connection less', () => (pinging.counted.webSockets === 1 ? true : undefined), 5_000);
+        await until('all answers', () => (slow.answers.length === 100 ? true : undefined));
+        assert.equal((await slow.call('eth_chainId')).result, '0x10e');
+      } finally {
+        clearInterval(pauses);
+      }
     });
 
     it('pings, and cuts who does not answer', async () => {
