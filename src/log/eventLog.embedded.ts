@@ -125,7 +125,7 @@ export class EmbeddedEventLog implements EventLog {
     let caughtUpAt: number | undefined;
     while (!stop.aborted) {
       if (this.#failure !== undefined) throw this.#failure;
-      const entry = this.#read(next);
+      const entry = this.#readIfFree(next);
       if (entry !== undefined) {
         next += 1;
         yield entry;
@@ -189,21 +189,26 @@ export class EmbeddedEventLog implements EventLog {
     this.#wakeup.wake();
   }
 
+  /** For whoever comes again: while another process holds the file longer than a moment, there is nothing new. */
+  #readIfFree(position: number): LogEntry | undefined {
+    try {
+      return this.#read(position);
+    } catch (error) {
+      if (error instanceof NodeError && sqliteCode(error.cause) === SQLITE_BUSY) return undefined;
+      throw error;
+    }
+  }
+
   #read(position: number): LogEntry | undefined {
     if (this.#closed.signal.aborted) throw closedError();
     if (!this.#isReadOnly && position >= this.#end) return undefined;
-    let row: Record<string, unknown> | undefined;
-    try {
-      row = this.#statements.at.get(position);
-    } catch (error) {
-      // The writer holds the file longer than a moment: nothing new yet.
-      if (this.#isReadOnly && sqliteCode(error) === SQLITE_BUSY) return undefined;
-      throw this.#ioError(`read the entry at position ${position}`, error);
-    }
+    const rowAt = (): Record<string, unknown> | undefined =>
+      this.#ask(`read the entry at position ${position}`, () => this.#statements.at.get(position));
+    let row = rowAt();
     if (row === undefined) {
       if (position < 0 || position >= this.#knownEnd()) return undefined;
       // It may have come between the two looks.
-      row = this.#statements.at.get(position);
+      row = rowAt();
       if (row === undefined) throw damagedError(this.#path, position, 'is missing');
     }
     const { schema, key, bytes, crc } = row;
@@ -231,8 +236,16 @@ export class EmbeddedEventLog implements EventLog {
 
   #readEnd(): number {
     if (this.#closed.signal.aborted) throw closedError();
-    const last = this.#statements.end.get()?.['last'];
+    const last = this.#ask('read the end', () => this.#statements.end.get()?.['last']);
     return typeof last === 'number' ? last + 1 : 0;
+  }
+
+  #ask<Answer>(what: string, ask: () => Answer): Answer {
+    try {
+      return ask();
+    } catch (error) {
+      throw this.#ioError(what, error);
+    }
   }
 
   #ioError(what: string, cause: unknown): NodeError {
