@@ -131,7 +131,7 @@ describe('rpc server', () => {
         const log = { address: new Uint8Array(20), topics: [], data: new Uint8Array(500_000) };
         chain.addBlock([l2Transaction('0x2', { logs: [log] })]);
       }
-      const impatient = await start({ stallLimitMs: 300 });
+      const impatient = await start({ stallLimitMs: 300, maxConnections: 2 });
       const range = { fromBlock: '0x1', toBlock: '0x14' };
       const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_getLogs', params: [range] });
       const ask = (): Socket => {
@@ -150,7 +150,9 @@ describe('rpc server', () => {
         setTimeout(() => slow.resume(), 2);
       });
       try {
-        await new Promise((resolve) => setTimeout(resolve, 1_500));
+        await until('room for another client', async () =>
+          (await raw(impatient.url, CHAIN_ID_CALL)).status === 200 ? true : undefined,
+        );
         let rest = 0;
         stuck.on('data', (chunk: Buffer) => (rest += chunk.length)).resume();
         await once(stuck, 'close');
