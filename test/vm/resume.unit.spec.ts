@@ -249,8 +249,10 @@ describe('resuming', () => {
     const answer = code(0x5b, push(0), 0x35, 0x5c, push(0), 0x52, push(32), push(0), 0xf3);
     const state = aState(code(push(32), 0x36, 0x14, push(end), 0x57, 0x5b, loop, answer));
     const execution = new BlockExecution({ context: aBlockContext({ gasLimit: 1_000_000_000n }), state });
+    let nonce = 0n;
     const answered = (input: Uint8Array): Uint8Array =>
-      included(drive(execution, state, from(SENDER, { ...options, gasLimit: 95_000_000n, input }))).returnData;
+      included(drive(execution, state, from(SENDER, { ...options, gasLimit: 95_000_000n, input, nonce: nonce++ })))
+        .returnData;
     for (const slot of [COUNT, 1, COUNT + 1]) {
       const expected = aWord(slot > COUNT ? 0 : slot);
       assert.deepEqual(answered(concatBytes(aWord(slot), aWord(0))), expected);
