@@ -131,7 +131,7 @@ describe('rpc server', () => {
         const log = { address: new Uint8Array(20), topics: [], data: new Uint8Array(500_000) };
         chain.addBlock([l2Transaction('0x2', { logs: [log] })]);
       }
-      const impatient = await start({ stallLimitMs: 300, maxConnections: 2 });
+      const impatient = await start({ stallLimitMs: 1_000, maxConnections: 2 });
       const range = { fromBlock: '0x1', toBlock: '0x14' };
       const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_getLogs', params: [range] });
       const ask = (): Socket => {
@@ -147,7 +147,7 @@ describe('rpc server', () => {
       slow.on('data', (chunk: Buffer) => {
         taken += chunk.length;
         slow.pause();
-        setTimeout(() => slow.resume(), 2);
+        setTimeout(() => slow.resume(), 5);
       });
       try {
         await until('room for another client', async () =>
@@ -157,11 +157,11 @@ describe('rpc server', () => {
         stuck.on('data', (chunk: Buffer) => (rest += chunk.length)).resume();
         await once(stuck, 'close');
         assert.ok(rest < 20_000_000, `${rest} bytes were still sent`);
-        await until('the whole answer', () => (taken > 20_000_000 ? true : undefined));
+        await until('the whole answer', () => (taken > 20_000_000 ? true : undefined), 40_000);
       } finally {
         for (const socket of [stuck, slow]) socket.destroy();
       }
-    });
+    }).timeout(60_000);
 
     it('answers small requests while large bodies that never end fill what may be held', async () => {
       const small = await start({ maxRequestBytes: 256 * 1024 });
