@@ -369,7 +369,8 @@ export class Sequencer implements BlockProducer {
       const cancel = this.#options.clock.setTimer(ms, () => done());
       const done = (): void => {
         cancel();
-        this.#wake = undefined;
+        // A wait that nobody waits for any more must not take the wake-up of a later one along.
+        if (this.#wake === done) this.#wake = undefined;
         resolve();
       };
       this.#wake = done;
