@@ -254,6 +254,8 @@ export class Sequencer implements BlockProducer {
       const candidate = source.peek();
       if (candidate === undefined) {
         if (deadlineMs === undefined) break;
+        // The wall clock may have been set back.
+        deadlineMs = Math.min(deadlineMs, clock.now() + settings.blockTimeMs);
         this.#state.enter('waiting_for_tx');
         await this.#sleep(deadlineMs - clock.now());
         continue;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { systemClock } from '../../src/common/clock.ts';
+import { type Clock, systemClock } from '../../src/common/clock.ts';
 import { NodeError } from '../../src/common/errors.ts';
 import { silentLogger } from '../../src/common/logger.ts';
 import type { Leadership } from '../../src/log/leadership.ts';
@@ -39,10 +39,7 @@ const running: Sequencer[] = [];
 function aSequencer(
   requests: readonly L1Transaction[],
   settings: Partial<SequencerSettings> = {},
-  {
-    clock = systemClock,
-    ...leading
-  }: { clock?: typeof systemClock; room?: number; whenRoom?: () => Promise<void> } = {},
+  { clock = systemClock, ...leading }: { clock?: Clock; room?: number; whenRoom?: () => Promise<void> } = {},
 ) {
   const context = aBlockContext();
   const built: BuiltBlock[] = [];
@@ -259,5 +256,24 @@ describe('sequencer', () => {
     sequencer.workArrived();
     await settled();
     assert.equal(built.length, 1);
+  });
+
+  it('seals soon when the wall clock is set back', async () => {
+    const clock = new FakeClock();
+    let setBackMs = 0;
+    const wallClock: Clock = { now: () => clock.now() - setBackMs, setTimer: (ms, fn) => clock.setTimer(ms, fn) };
+    const { built } = aSequencer([aDeposit(0n)], { blockTimeMs: 100 }, { clock: wallClock });
+    await settled();
+    clock.advance(50);
+    setBackMs = 3_600_000;
+    await settled();
+    clock.advance(50);
+    await settled();
+    clock.advance(100);
+    await settled();
+    assert.deepEqual(
+      built.map(({ sealReason }) => sealReason),
+      ['Timeout'],
+    );
   });
 });
