@@ -58,7 +58,7 @@ export async function depositCommand(
     ...(gasLimit !== undefined && { gasLimit: BigInt(gasLimit) }),
   });
   const l2 = await l2Receipt(rpcUrl, receipt.l2Hash, signal);
-  const status = l2 === undefined ? 'not included yet' : l2.status === '0x1' ? 'succeeded' : 'failed';
+  const status = l2 === undefined ? 'not seen in a block yet' : l2.status === '0x1' ? 'succeeded' : 'failed';
   print(
     options.json,
     { ...receipt, to, value, l2Block: l2 === undefined ? undefined : Number(l2.blockNumber), status },
@@ -104,8 +104,10 @@ async function nodeBridgehub(rpcUrl: string): Promise<Address> {
 async function l2Receipt(rpcUrl: string, hash: Hex, signal: AbortSignal) {
   const deadline = Date.now() + RECEIPT_LIMIT_MS;
   while (!signal.aborted && Date.now() < deadline) {
-    const receipt = await call(rpcUrl, 'eth_getTransactionReceipt', [hash]);
-    if (receipt !== null) return receipt as { readonly status: Hex; readonly blockNumber: Hex }; // of our own node
+    // The deposit is made: a node that goes away now must not make it look as if it were not.
+    const receipt = await call(rpcUrl, 'eth_getTransactionReceipt', [hash]).catch(() => undefined);
+    if (receipt !== null && receipt !== undefined)
+      return receipt as { readonly status: Hex; readonly blockNumber: Hex }; // of our own node
     await new Promise((resolve) => setTimeout(resolve, RECEIPT_POLL_MS));
   }
   return undefined;
