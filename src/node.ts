@@ -263,7 +263,7 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
   const { nodeRole, generalMainNodeRpcUrl } = config;
   const pending = new PendingListeners();
   threads.chain.on<PendingTransaction>('pending', (transaction) => pending.publish(transaction));
-  const local = localPool(chain, recover, pending);
+  const local = localPool(chain, recover, pending, config.txValidatorMaxInputBytes);
   return {
     get chain() {
       const { genesis, genesisBytes } = view;

@@ -58,7 +58,7 @@ export async function depositCommand(
     ...(gasLimit !== undefined && { gasLimit: BigInt(gasLimit) }),
   });
   const l2 = await l2Receipt(rpcUrl, receipt.l2Hash, signal);
-  const status = l2 === undefined ? 'not included yet' : l2.status === '0x1' ? 'succeeded' : 'failed';
+  const status = l2 === undefined ? 'not seen in a block yet' : l2.status === '0x1' ? 'succeeded' : 'failed';
   print(
     options.json,
     { ...receipt, to, value, l2Block: l2 === undefined ? undefined : Number(l2.blockNumber), status },

@@ -343,6 +343,8 @@ function defaultContext(explicit: ReadonlyMap<OptionName, unknown>): DefaultCont
   };
 }
 
+/** Of a block whose transactions the VM takes (spec: execution 5). */
+const BLOCK_GAS_LIMIT_MAX = (1n << 56n) - 1n;
 /** Main-only switches that an external node cannot turn on. */
 const MAIN_SWITCHES = ['batcher_enabled', 'prover_api_enabled', 'l1_sender_enabled'] as const satisfies OptionName[];
 const OPERATOR_KEYS = [
@@ -489,6 +491,8 @@ function limitProblems(config: Config): string[] {
   }
   if (config.sequencerBlockGasLimit === 0n)
     problems.push('sequencer_block_gas_limit is 0: no transaction would fit a block');
+  if (config.sequencerBlockGasLimit > BLOCK_GAS_LIMIT_MAX)
+    problems.push(`sequencer_block_gas_limit is above ${BLOCK_GAS_LIMIT_MAX}: the VM takes no transaction then`);
   if (config.txValidatorMaxInputBytes > config.sequencerBlockSizeLimitBytes) {
     problems.push('tx_validator_max_input_bytes is above sequencer_block_size_limit: such a transaction fits no block');
   }

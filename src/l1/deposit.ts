@@ -52,14 +52,19 @@ const ZERO: Address = '0x0000000000000000000000000000000000000000';
 
 /**
  * Sends the request and waits until L1 has it in a block.
- * @throws NodeError L1_DEPOSIT_REFUSED with L1's name of the reason, L1_DEPOSIT_FAILED, L1_UNREACHABLE
+ * @throws NodeError L1_DEPOSIT_REFUSED with L1's name of the reason, L1_DEPOSIT_FAILED, L1_DEPOSIT_UNCONFIRMED,
+ *   L1_UNREACHABLE
  */
 export async function deposit(client: L1Client, wallet: L1Wallet, request: Deposit): Promise<DepositReceipt> {
   try {
     const { transaction, mintValue } = await depositTransaction(client, request);
     await client.simulateContract({ ...transaction, account: wallet.account });
     const l1Hash = await wallet.writeContract(transaction);
-    const receipt = await client.waitForTransactionReceipt({ hash: l1Hash, pollingInterval: 50 });
+    const receipt = await client
+      .waitForTransactionReceipt({ hash: l1Hash, pollingInterval: 50 })
+      .catch((error: unknown) => {
+        throw unconfirmed(l1Hash, error);
+      });
     for (const log of receipt.logs) {
       const event = priorityEvent(log);
       if (event === undefined) continue;
@@ -158,6 +163,16 @@ function priorityEvent(log: { readonly data: Hex; readonly topics: [Hex, ...Hex[
   } catch {
     return undefined; // an event of another contract
   }
+}
+
+/** Whoever takes it for one that was not made pays twice. */
+function unconfirmed(l1Hash: Hex, error: unknown): NodeError {
+  return new NodeError(
+    'fatal',
+    `the deposit was sent as ${l1Hash}, but L1 does not say yet what became of it: ${toL1Error('no receipt', error).message}. Look for that transaction before you send another one`,
+    { code: L1ErrorCode.depositUnconfirmed, l1Hash },
+    { cause: error },
+  );
 }
 
 function refusal(error: unknown): NodeError | undefined {

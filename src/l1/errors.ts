@@ -15,6 +15,8 @@ export const L1ErrorCode = {
   searchFailed: 'L1_SEARCH_FAILED',
   depositRefused: 'L1_DEPOSIT_REFUSED',
   depositFailed: 'L1_DEPOSIT_FAILED',
+  /** It was sent, and L1 has not said what became of it. */
+  depositUnconfirmed: 'L1_DEPOSIT_UNCONFIRMED',
   anvilMissing: 'ANVIL_MISSING',
   anvilFailed: 'ANVIL_FAILED',
 } as const;

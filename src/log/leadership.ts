@@ -309,7 +309,9 @@ export class Leadership<T> {
     if (front === undefined || !this.#isAlive) return;
     const { clock, deadlineMs, onExpired } = this.#context;
     const sinceMs = front.sentAtMs ?? this.#frontSinceMs;
-    this.#cancelDeadline = clock.setTimer(sinceMs + deadlineMs() - clock.now(), () => {
+    // A wall clock that was set back would put it off by as much.
+    const leftMs = Math.min(sinceMs - clock.now(), 0) + deadlineMs();
+    this.#cancelDeadline = clock.setTimer(leftMs, () => {
       if (this.#isAlive) onExpired();
     });
   }

@@ -323,7 +323,10 @@ export class Mempool {
     this.#refresh(account);
     this.#enforceLimits();
     this.#notify();
-    if (this.#byHash.get(hashKey) !== entry) throw this.#rejection({ code: 'POOL_FULL' });
+    if (this.#byHash.get(hashKey) !== entry) {
+      if (existing !== undefined) this.#takeBack(existing);
+      throw this.#rejection({ code: 'POOL_FULL' });
+    }
     this.#added[existing === undefined ? 'new' : 'replacement']++;
     return existing === undefined ? {} : { replaced: existing.transaction.hash };
   }
@@ -515,6 +518,19 @@ export class Mempool {
       this.#queuedSizeBytes += entry.sizeBytes - existing.sizeBytes;
     }
     this.#removed.replaced++;
+  }
+
+  /** What was to replace it did not stay. */
+  #takeBack(replaced: PoolEntry): void {
+    const { key } = replaced.account;
+    const account = this.#accounts.get(key) ?? this.#track(key, replaced.account);
+    replaced.account = account;
+    this.#insert(replaced);
+    this.#removed.replaced--;
+    this.#fit(account);
+    this.#refresh(account);
+    this.#enforceLimits();
+    this.#notify();
   }
 
   /** Brings the end of the run to where gaps and balance put it; what was handed out stays. */

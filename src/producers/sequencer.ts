@@ -254,6 +254,8 @@ export class Sequencer implements BlockProducer {
       const candidate = source.peek();
       if (candidate === undefined) {
         if (deadlineMs === undefined) break;
+        // The wall clock may have been set back.
+        deadlineMs = Math.min(deadlineMs, clock.now() + settings.blockTimeMs);
         this.#state.enter('waiting_for_tx');
         await this.#sleep(deadlineMs - clock.now());
         continue;
@@ -369,7 +371,8 @@ export class Sequencer implements BlockProducer {
       const cancel = this.#options.clock.setTimer(ms, () => done());
       const done = (): void => {
         cancel();
-        this.#wake = undefined;
+        // A wait that nobody waits for any more must not take the wake-up of a later one along.
+        if (this.#wake === done) this.#wake = undefined;
         resolve();
       };
       this.#wake = done;

@@ -280,7 +280,8 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
     const { clock, journal } = this.#options;
     const { gatherMs, readEntries } = this.#limits;
     if (gatherMs === 0) return;
-    const waitMs = this.#lastReadMs + gatherMs - clock.now();
+    // A wall clock that was set back would lengthen it by as much.
+    const waitMs = Math.min(this.#lastReadMs - clock.now(), 0) + gatherMs;
     if (waitMs > 0 && journal.end < from + readEntries) {
       const time = new AbortController();
       const cancel = clock.setTimer(waitMs, () => time.abort());

@@ -1,6 +1,7 @@
 /** Where a submitted transaction goes: into this node's pool, or to the main node. */
 import { type Bytes, bytesToBigInt, fromHex, toHex } from '../common/bytes.ts';
 import { NodeError, errorText } from '../common/errors.ts';
+import { PoolError } from '../producers/poolErrors.ts';
 import type { PendingTransaction, Pool } from '../rpc/backend.ts';
 import { RPC_CODE, RpcError, submissionError } from '../rpc/errors.ts';
 import type { ChainService } from './chainWorker.ts';
@@ -30,11 +31,21 @@ export class PendingListeners {
 /** Sender of an EIP-2718 encoding. */
 export type RecoverSender = (raw: Bytes) => Promise<Bytes>;
 
-/** @param pending what the chain worker announces while it is asked to */
-export function localPool(chain: Remote<ChainService>, recover: RecoverSender, pending: PendingListeners): Pool {
+/**
+ * @param pending what the chain worker announces while it is asked to
+ * @param maxInputBytes of an encoded transaction; a larger one is refused before anybody hashes or decodes it
+ */
+export function localPool(
+  chain: Remote<ChainService>,
+  recover: RecoverSender,
+  pending: PendingListeners,
+  maxInputBytes: number,
+): Pool {
   return {
     async submit(raw) {
       try {
+        if (raw.length > maxInputBytes)
+          throw new PoolError({ code: 'POOL_OVERSIZED_DATA', sizeBytes: raw.length, limitBytes: maxInputBytes });
         return await chain.submit(raw, await recover(raw));
       } catch (error) {
         if (error instanceof NodeError)

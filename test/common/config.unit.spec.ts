@@ -357,6 +357,7 @@ describe('loadConfig', () => {
         [{ rpc_send_raw_transaction_sync_timeout: '31s' }, /sync_timeout_max/],
         [{ event_log_read_delay: '1s' }, /it needs development=true/],
         [{ sequencer_block_gas_limit: '0' }, /no transaction would fit/],
+        [{ sequencer_block_gas_limit: '72057594037927936' }, /above 72057594037927935/],
         [{ tx_validator_max_input_bytes: '8MiB' }, /fits no block/],
         [{ rpc_address: '127.0.0.1:3071' }, /status_server_address and rpc_address both use port 3071/],
         [{ general_prometheus_port: '3050' }, /both use port 3050/],

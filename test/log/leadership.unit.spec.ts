@@ -1,6 +1,7 @@
 /** Scenarios of log-protocol 14 as far as they concern blocks, on the memory log with a clock that stands still. */
 import assert from 'node:assert/strict';
 import { type Bytes, bytesKey } from '../../src/common/bytes.ts';
+import type { Clock } from '../../src/common/clock.ts';
 import { NodeError } from '../../src/common/errors.ts';
 import { AcceptedHashes, type ChainFold, EMPTY_FOLD, type FoldResult, foldChain } from '../../src/log/chainFold.ts';
 import type { Entry } from '../../src/log/entry.ts';
@@ -42,7 +43,7 @@ class Process {
   constructor(
     name: string,
     log: MemoryEventLog,
-    clock: FakeClock,
+    clock: Clock,
     options: {
       nodeId?: Bytes;
       mayLead?: boolean;
@@ -702,6 +703,23 @@ describe('leadership', () => {
     await accept(100);
     await expireAfter(2_000);
     assert.ok(accepted(log).blocks.length >= 120);
+  });
+
+  it('a wall clock that is set back lengthens no deadline', async () => {
+    const { clock, log, fates, run } = aWorld();
+    let setBackMs = 0;
+    const wallClock: Clock = { now: () => clock.now() - setBackMs, setTimer: (ms, fn) => clock.setTimer(ms, fn) };
+    const a = new Process('A', log, wallClock);
+    await run(a);
+    fates.push(DELIVERED, LOST);
+    a.build();
+    a.build();
+    await settle();
+    setBackMs = 3_600_000;
+    await run(a);
+    assert.deepEqual(a.ownAccepted, ['A1']);
+    clock.advance(2_000);
+    assert.deepEqual(a.doubts, ['expired']);
   });
 
   it('gives up after an append error, closes the producer and claims with a fresh one', async () => {

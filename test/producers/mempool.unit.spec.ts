@@ -526,6 +526,22 @@ describe('mempool: limits', () => {
     assert.equal(pool.status().queuedSizeBytes, 1_900);
   });
 
+  it('keeps a transaction whose replacement finds no room', () => {
+    const pool = aPool({ maxQueuedTransactions: 1 });
+    const waiting = aTransaction({ nonce: 5n, maxPriorityFeePerGas: 500n });
+    pool.add(waiting, address(2), RICH);
+    const fees = { maxFeePerGas: 1_000n, maxPriorityFeePerGas: 10n };
+    // Enough for both as they are.
+    const view = { ...RICH, balance: 2n * 21_000n * 1_000n };
+    const own = [0n, 1n].map((nonce) => aTransaction({ nonce, ...fees }));
+    for (const transaction of own) pool.add(transaction, address(1), view);
+    const dearer = aTransaction({ nonce: 1n, maxFeePerGas: 1_100n, maxPriorityFeePerGas: 11n });
+    refused('POOL_FULL', () => pool.add(dearer, address(1), view));
+    assert.deepEqual(drain(pool), own);
+    assert.equal(pool.get(waiting.hash)?.transaction, waiting);
+    assert.equal(pool.counters.removed.replaced, 0);
+  });
+
   it('holds 10000 queued transactions by default', () => {
     const pool = aPool();
     for (let i = 0; i < 10_000; i++) pool.add(aTransaction({ nonce: 1n }), address(i), RICH);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { systemClock } from '../../src/common/clock.ts';
+import { type Clock, systemClock } from '../../src/common/clock.ts';
 import { NodeError } from '../../src/common/errors.ts';
 import { silentLogger } from '../../src/common/logger.ts';
 import type { Leadership } from '../../src/log/leadership.ts';
@@ -10,6 +10,7 @@ import type { L1Transaction } from '../../src/protocol/transaction.ts';
 import type { ChainHead } from '../../src/store/chainStore.ts';
 import { StateCache } from '../../src/store/stateCache.ts';
 import { aBlockContext, aWord, anAddress, anL1Transaction } from '../support/factories.ts';
+import { FakeClock } from '../support/fakeClock.ts';
 
 const GAS_PRICE = 250_000_000n;
 const GAS_LIMIT = 1_000_000n;
@@ -35,7 +36,11 @@ const unexecutable = (nonce: bigint): L1Transaction => aDeposit(nonce, { toMint:
 const running: Sequencer[] = [];
 
 /** A sequencer on an empty chain at block 1 whose blocks are collected instead of sent. */
-function aSequencer(requests: readonly L1Transaction[], settings: Partial<SequencerSettings> = {}) {
+function aSequencer(
+  requests: readonly L1Transaction[],
+  settings: Partial<SequencerSettings> = {},
+  { clock = systemClock, ...leading }: { clock?: Clock; room?: number; whenRoom?: () => Promise<void> } = {},
+) {
   const context = aBlockContext();
   const built: BuiltBlock[] = [];
   const failed = Promise.withResolvers<unknown>();
@@ -48,7 +53,9 @@ function aSequencer(requests: readonly L1Transaction[], settings: Partial<Sequen
   };
   const l1Source: L1Source = {
     onArrival: undefined,
-    nextId: BigInt(requests.length),
+    get nextId() {
+      return BigInt(requests.length);
+    },
     has: (id) => id < BigInt(requests.length),
     get: (id) => requests[Number(id)],
     whenAvailable: () => Promise.resolve(),
@@ -81,7 +88,7 @@ function aSequencer(requests: readonly L1Transaction[], settings: Partial<Sequen
     cache: new StateCache({ readState: (keys) => Promise.resolve(keys.map(() => undefined)) }),
     readmit: () => undefined,
     head: () => head,
-    clock: systemClock,
+    clock,
     logger: silentLogger,
     metrics: { sealed: () => undefined },
     mayBuild: () => true,
@@ -92,11 +99,17 @@ function aSequencer(requests: readonly L1Transaction[], settings: Partial<Sequen
     room: 8,
     whenRoom: () => Promise.resolve(),
     append: ({ payload }: { payload: BuiltBlock }) => built.push(payload),
+    ...leading,
   };
   // What the sequencer uses of a leadership.
   sequencer.lead(leadership as unknown as Leadership<BuiltBlock>);
   running.push(sequencer);
-  return { built, failed: failed.promise, sequencer };
+  return { built, failed: failed.promise, sequencer, leadership };
+}
+
+/** What the sequencer can do without the clock is done. */
+async function settled(): Promise<void> {
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 async function whenBuilt(built: readonly BuiltBlock[], count: number): Promise<void> {
@@ -221,5 +234,46 @@ describe('sequencer', () => {
     assert.equal(built[0]?.record.startingL1PriorityId, 0n);
     const { nativePrice, mixHash, executionVersion } = built[0].context;
     assert.deepEqual([nativePrice, mixHash, executionVersion], [1n, 0n, 3]);
+  });
+
+  it('is woken by what arrives, whichever of its earlier waits ends meanwhile', async () => {
+    const clock = new FakeClock();
+    const requests: L1Transaction[] = [];
+    const room = Promise.withResolvers<void>();
+    const { built, sequencer, leadership } = aSequencer(
+      requests,
+      { maxTransactionsInBlock: 1 },
+      { clock, room: 0, whenRoom: () => room.promise },
+    );
+    await settled();
+    clock.advance(500);
+    leadership.room = 8;
+    room.resolve();
+    await settled();
+    // The wait for room would have ended here.
+    clock.advance(500);
+    requests.push(aDeposit(0n));
+    sequencer.workArrived();
+    await settled();
+    assert.equal(built.length, 1);
+  });
+
+  it('seals soon when the wall clock is set back', async () => {
+    const clock = new FakeClock();
+    let setBackMs = 0;
+    const wallClock: Clock = { now: () => clock.now() - setBackMs, setTimer: (ms, fn) => clock.setTimer(ms, fn) };
+    const { built } = aSequencer([aDeposit(0n)], { blockTimeMs: 100 }, { clock: wallClock });
+    await settled();
+    clock.advance(50);
+    setBackMs = 3_600_000;
+    await settled();
+    clock.advance(50);
+    await settled();
+    clock.advance(100);
+    await settled();
+    assert.deepEqual(
+      built.map(({ sealReason }) => sealReason),
+      ['Timeout'],
+    );
   });
 });
