@@ -24,7 +24,6 @@ import {
 import { analytics } from './projections/index.ts';
 import type { BatchesReader } from './projections/batchesReader.ts';
 import type { MerkleTreeReader } from './projections/merkleTreeReader.ts';
-import type { RepositoriesReader } from './projections/repositoriesReader.ts';
 import type { PendingTransaction, RpcBackend } from './rpc/backend.ts';
 import { RPC_CODE, RpcError } from './rpc/errors.ts';
 import { startRpcServer } from './rpc/server.ts';
@@ -37,6 +36,7 @@ import { PendingListeners, forwardingPool, localPool } from './workers/pools.ts'
 import type { ProjectionsControl } from './workers/projectionHost.ts';
 import { createRecovery } from './workers/recovery.ts';
 import { remoteState } from './workers/remoteState.ts';
+import { type RepositoriesService, remoteRepositories } from './workers/remoteRepositories.ts';
 import type { SimulationService } from './workers/rpcWorker.ts';
 import type { Remote } from './workers/threadPort.ts';
 import { listenToThreads } from './nodeEvents.ts';
@@ -293,7 +293,7 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
     batches: config.projectionBatchesEnabled ? threads.projections.remote<BatchesReader>('batches') : undefined,
     merkleTree: threads.tree?.remote<MerkleTreeReader>('merkleTree'),
     nextBaseFee: () => configuredBaseFee(config),
-    repositories: threads.projections.remote<RepositoriesReader>('repositories'),
+    repositories: remoteRepositories(threads.projections.remote<RepositoriesService>('repositories')),
     state: remoteState(stateService),
     blockContext: (height) => stateService.blockContext(height),
     pool: nodeRole === 'main' ? local : forwardingPool(local, generalMainNodeRpcUrl, recover),

@@ -45,9 +45,9 @@ export function listenToThreads({
   const readableTimes = new AcceptedTimes();
   view.onLatest(() => recordReadable(metrics, readableTimes.take(view.latest(), performance.now())));
   chain.on<AcceptedBlock>('accepted', (block) => {
-    view.accepted(block);
     acceptedTimes.accepted(block.height, performance.now());
     readableTimes.accepted(block.height, performance.now(), submittedToAccepted(block));
+    view.accepted(block);
     recordAccepted(metrics, block);
   });
   chain.on<Bytes>('genesis', (bytes) => {

@@ -54,7 +54,8 @@ export class NodeView {
   readonly #caughtUp = Promise.withResolvers<void>();
   readonly #latestListeners = new Set<() => void>();
   #latest = 0;
-  #logHead = -1;
+  /** Newest block of the chain store. */
+  #stateHeight = -1;
   #transactions = 0;
   #isLeading = false;
   #hasCaughtUp = false;
@@ -75,14 +76,16 @@ export class NodeView {
     return this.#caughtUp.promise;
   }
 
+  /** A block that a projection holds was accepted too, also while the chain store is read again from the log. */
   get logHead(): number {
-    return Math.max(0, this.#logHead);
+    return Math.max(0, this.#stateHeight, ...this.#readHeights());
   }
 
   accepted(block: AcceptedBlock): void {
-    this.#logHead = block.height;
+    this.#stateHeight = block.height;
     this.accepts.rise(block.height);
     this.#transactions += block.transactions;
+    this.#moveLatest();
   }
 
   leading(isLeading: boolean): void {
@@ -95,8 +98,9 @@ export class NodeView {
   }
 
   headKnown(height: number): void {
-    this.#logHead = Math.max(this.#logHead, height);
+    this.#stateHeight = Math.max(this.#stateHeight, height);
     this.accepts.rise(height);
+    this.#moveLatest();
   }
 
   sampled(status: ChainStatus): void {
@@ -126,10 +130,7 @@ export class NodeView {
     };
     this.#projections.set(name, { ...known, ...change });
     this.#checkCaughtUp();
-    const latest = this.#lowest();
-    if (latest === this.#latest) return;
-    this.#latest = latest;
-    for (const listener of [...this.#latestListeners]) listener();
+    this.#moveLatest();
   }
 
   get projections(): readonly ProjectionPlace[] {
@@ -145,7 +146,7 @@ export class NodeView {
     this.#problem = error instanceof Error ? error.message : String(error);
   }
 
-  /** One number: the lowest height over the projections that RPC reads. */
+  /** One number: the lowest height over the state and the projections that RPC reads. */
   latest(): number {
     return this.#latest;
   }
@@ -157,10 +158,15 @@ export class NodeView {
     return () => this.#latestListeners.delete(own);
   }
 
-  #lowest(): number {
-    let lowest = Number.POSITIVE_INFINITY;
-    for (const name of RPC_PROJECTIONS) lowest = Math.min(lowest, this.#projections.get(name)?.height ?? Infinity);
-    return Number.isFinite(lowest) ? Math.max(0, lowest) : 0;
+  #readHeights(): number[] {
+    return RPC_PROJECTIONS.map((name) => this.#projections.get(name)?.height ?? -1);
+  }
+
+  #moveLatest(): void {
+    const latest = Math.max(0, Math.min(this.#stateHeight, ...this.#readHeights()));
+    if (latest === this.#latest) return;
+    this.#latest = latest;
+    for (const listener of [...this.#latestListeners]) listener();
   }
 
   status(): NodeStatus {
@@ -177,12 +183,17 @@ export class NodeView {
       logAlarms: [...this.#logAlarms.values()],
       hasCaughtUp: this.#isCaughtUp && this.genesis !== undefined,
       projections: [
-        { name: 'state', height: this.logHead, lagBlocks: 0, state: this.#hasCaughtUp ? 'live' : 'catching_up' },
+        {
+          name: 'state',
+          height: Math.max(0, this.#stateHeight),
+          lagBlocks: this.logHead - Math.max(0, this.#stateHeight),
+          state: this.#hasCaughtUp ? 'live' : 'catching_up',
+        },
         ...[...this.#projections].map(([name, { height, state, problem }]) => ({
           name,
           height,
           state,
-          lagBlocks: Math.max(0, this.#logHead - height),
+          lagBlocks: Math.max(0, this.logHead - height),
           ...(this.#optional.has(name) && { optional: true }),
           // What stopped it; over as soon as it goes on.
           ...((state === 'paused' || state === 'failed') && problem !== undefined && { problem }),
@@ -266,7 +277,7 @@ export class NodeView {
 
   #checkCaughtUp(): void {
     // A new chain gets its first block, with the genesis upgrade, from its main node at once.
-    const wanted = this.#config.nodeRole === 'main' ? Math.max(1, this.#logHead) : this.#logHead;
+    const wanted = this.#config.nodeRole === 'main' ? Math.max(1, this.#stateHeight) : this.#stateHeight;
     const isCurrent = [...this.#projections].every(
       ([name, { height }]) => height >= wanted || this.#optional.has(name),
     );

@@ -11,12 +11,16 @@ import type { FoundLog, LogFilter, LogScan, LogSearch } from './repositoriesRead
 
 /** Rows of the index read in one batch. */
 const ROWS_PER_READ = 512;
+const ADDRESS = 20;
+const WORD = 32;
 
 export async function searchLogs(store: KeyValueStore, filter: LogFilter): Promise<LogSearch> {
   const matches = logMatcher(filter);
   const isSingleBlock = filter.fromBlock === filter.toBlock;
   const turns = new Turns();
   const found: FoundLog[] = [];
+  const { maxBytes = Infinity } = filter;
+  let bytes = 0;
   let candidates = 0;
   let matching = 0;
   const scan = (lastBlock: number): LogScan => ({
@@ -52,10 +56,26 @@ export async function searchLogs(store: KeyValueStore, filter: LogFilter): Promi
         current = height;
       }
       const before = found.length;
-      collect(new ReceiptGroup(value, { blockNumber: height, firstIndex: indexOfKey(key) }), height, matches, found);
+      const group = new ReceiptGroup(value, { blockNumber: height, firstIndex: indexOfKey(key) });
+      while (group.next() && bytes <= maxBytes) {
+        if (group.logCount === 0) continue;
+        for (const { log, ...place } of group.logs()) {
+          if (matches(log)) {
+            found.push(foundLog(log, place, { blockNumber: height, transactionIndex: group.transactionIndex }));
+            bytes += contentBytes(log);
+            if (bytes > maxBytes) break;
+          }
+          const turn = turns.due();
+          if (turn !== undefined) await turn;
+        }
+      }
       if (found.length > before && height !== lastMatch) {
         matching += 1;
         lastMatch = height;
+      }
+      if (bytes > maxBytes) {
+        candidates = candidatesBefore + height - run.first + 1;
+        return { kind: 'tooLarge', scan: scan(height) };
       }
       await turns.due();
     }
@@ -66,22 +86,24 @@ export async function searchLogs(store: KeyValueStore, filter: LogFilter): Promi
   return { kind: 'found', logs: found, scan: scan(filter.toBlock) };
 }
 
-function collect(group: ReceiptGroup, blockNumber: number, matches: (log: Log) => boolean, found: FoundLog[]): void {
-  while (group.next()) {
-    if (group.logCount === 0) continue;
-    group.visitLogs((log, logIndex, transaction) => {
-      if (!matches(log)) return;
-      found.push({
-        ...copiedLog(log),
-        blockNumber,
-        blockHash: new Uint8Array(transaction.blockHash),
-        blockTimestamp: transaction.blockTimestamp,
-        transactionHash: new Uint8Array(transaction.hash),
-        transactionIndex: group.transactionIndex,
-        logIndex,
-      });
-    });
-  }
+function contentBytes({ topics, data }: Log): number {
+  return ADDRESS + topics.length * WORD + data.length;
+}
+
+function foundLog(
+  log: Log,
+  place: Pick<FoundLog, 'blockHash' | 'blockTimestamp' | 'transactionHash' | 'logIndex'>,
+  { blockNumber, transactionIndex }: Pick<FoundLog, 'blockNumber' | 'transactionIndex'>,
+): FoundLog {
+  return {
+    ...copiedLog(log),
+    blockNumber,
+    blockHash: new Uint8Array(place.blockHash),
+    blockTimestamp: place.blockTimestamp,
+    transactionHash: new Uint8Array(place.transactionHash),
+    transactionIndex,
+    logIndex: place.logIndex,
+  };
 }
 
 /** The rule of spec: rpc 8 for one log. */

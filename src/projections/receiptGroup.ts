@@ -3,6 +3,7 @@
  * few writes and a receipt a short read.
  */
 import type { Bytes } from '../common/bytes.ts';
+import type { Turns } from '../common/turns.ts';
 import { LogsBloom } from '../protocol/bloom.ts';
 import type { L2ToL1Log, Log, TransactionOutput } from '../protocol/blockOutput.ts';
 import { ByteReader } from '../store/byteReader.ts';
@@ -101,6 +102,14 @@ export function readTransactionAt(group: Bytes, offset: number): Bytes {
   return reader.bytesCopy();
 }
 
+interface LogOfGroup {
+  readonly log: Log;
+  readonly logIndex: number;
+  readonly transactionHash: Bytes;
+  readonly blockHash: Bytes;
+  readonly blockTimestamp: bigint;
+}
+
 /** Walks the receipts of one group; only what is asked for is decoded. */
 export class ReceiptGroup {
   readonly #reader: ByteReader;
@@ -151,8 +160,8 @@ export class ReceiptGroup {
     return this.#logCount;
   }
 
-  /** The current receipt; shares no memory with the group. */
-  receipt(): StoredReceipt {
+  /** The current receipt; shares no memory with the group. The group may not step on meanwhile. */
+  async receipt(turns: Turns): Promise<StoredReceipt> {
     const body = this.#body();
     const transactionHash = body.fixedCopy(HASH);
     const transactionType = body.byte();
@@ -167,9 +176,15 @@ export class ReceiptGroup {
       const log = copiedLog(readLog(body));
       logs.push(log);
       bloom.add(log);
+      const turn = turns.due();
+      if (turn !== undefined) await turn;
     }
     const l2ToL1Logs: L2ToL1Log[] = [];
-    for (let left = body.varint(); left > 0; left--) l2ToL1Logs.push(copiedL2ToL1Log(readL2ToL1Log(body)));
+    for (let left = body.varint(); left > 0; left--) {
+      l2ToL1Logs.push(copiedL2ToL1Log(readL2ToL1Log(body)));
+      const turn = turns.due();
+      if (turn !== undefined) await turn;
+    }
     return {
       transactionHash,
       transactionType,
@@ -195,17 +210,16 @@ export class ReceiptGroup {
     return { sender, meta: this.#meta(body.big(), contractAddress) };
   }
 
-  /** Calls `visit` with each log of the current receipt, in order. The log is a view; its index is block-wide. */
-  visitLogs(
-    visit: (log: Log, logIndex: number, transaction: { hash: Bytes; blockHash: Bytes; blockTimestamp: bigint }) => void,
-  ): void {
+  /** The logs of the current receipt, in order. A log is a view; its index is block-wide. */
+  *logs(): Generator<LogOfGroup> {
     const body = this.#body();
-    const transaction = { hash: body.fixed(HASH), blockHash: this.#blockHash, blockTimestamp: this.#blockTimestamp };
+    const transactionHash = body.fixed(HASH);
     body.skip(1);
     const flags = body.byte();
     body.skip(ADDRESS + ((flags & HAS_TO) !== 0 ? ADDRESS : 0) + ((flags & HAS_CONTRACT) !== 0 ? ADDRESS : 0));
     body.skip(body.byte());
-    for (let i = 0; i < this.#logCount; i++) visit(readLog(body), this.#logsBefore + i, transaction);
+    const place = { transactionHash, blockHash: this.#blockHash, blockTimestamp: this.#blockTimestamp };
+    for (let i = 0; i < this.#logCount; i++) yield { log: readLog(body), logIndex: this.#logsBefore + i, ...place };
   }
 
   #body(): ByteReader {

@@ -1,6 +1,7 @@
 /** Blocks, transactions, receipts and logs by every key RPC asks for (design.md 6, spec: state 8, rpc 15). */
 import { isZero, type Bytes } from '../common/bytes.ts';
 import { assert, NodeError } from '../common/errors.ts';
+import { Turns } from '../common/turns.ts';
 import { decodeHeader, encodeHeader } from '../protocol/blockHeader.ts';
 import type { BlockHeader } from '../protocol/blockOutput.ts';
 import { rlpPrefixLength } from '../protocol/rlp.ts';
@@ -197,13 +198,14 @@ class StoreRepositories implements RepositoriesReader {
     if (location === undefined) return undefined;
     const receipts = await this.#store.get(groupKey(REPOSITORIES.receipts, location.height, location.groupStart));
     if (receipts === undefined) throw damaged(location.height);
-    return receiptAt(receipts, location).receipt();
+    return receiptAt(receipts, location).receipt(new Turns());
   }
 
   async receiptsOfBlock(number: number): Promise<readonly StoredReceipt[] | undefined> {
     const receipts: StoredReceipt[] = [];
     const found = await this.#receiptGroups(number);
-    for (const { group } of found ?? []) while (group.next()) receipts.push(group.receipt());
+    const turns = new Turns();
+    for (const { group } of found ?? []) while (group.next()) receipts.push(await group.receipt(turns));
     return found === undefined ? undefined : receipts;
   }
 

@@ -67,6 +67,8 @@ export interface LogFilter {
   readonly topics: readonly (readonly Bytes[])[];
   /** Over it, in a range of several blocks: `tooMany`. */
   readonly maxResults: number;
+  /** Of addresses, topics and data: over it, `tooLarge`. Without it there is no limit. */
+  readonly maxBytes?: number;
 }
 
 /** What a search looked at, in blocks. */
@@ -82,6 +84,8 @@ export type LogSearch = { readonly scan: LogScan } & (
   | { readonly kind: 'found'; readonly logs: readonly FoundLog[] }
   /** The range up to and including this block held at most `maxResults`; undefined: the first block alone holds more. */
   | { readonly kind: 'tooMany'; readonly lastCompleteBlock: number | undefined }
+  /** Also of a single block. */
+  | { readonly kind: 'tooLarge' }
 );
 
 export interface RepositoriesReader {

@@ -8,9 +8,9 @@ import type { FoundLog } from '../projections/repositoriesReader.ts';
 import type { RpcBackend } from './backend.ts';
 import type { BlockId } from './blockTags.ts';
 import { tagHeight } from './blockTags.ts';
-import { RPC_CODE, RpcError, invalidArgument } from './errors.ts';
+import { RPC_CODE, RpcError, invalidArgument, responseTooBig } from './errors.ts';
 import type { LogLimits, LogMetrics, LogQuery } from './logQuery.ts';
-import { findLogs } from './logQuery.ts';
+import { findLogs, maxLogBytes } from './logQuery.ts';
 import { logObject } from './objects.ts';
 import type { PendingFeed, PendingNotice } from './pendingFeed.ts';
 import { RawJson, jsonArray } from './rawJson.ts';
@@ -209,10 +209,12 @@ export class Filters {
   /** Undefined: more than one answer holds. One block alone is always whole. */
   async #searchLogs(fromBlock: number, toBlock: number, query: LogQuery): Promise<readonly FoundLog[] | undefined> {
     const { addresses, topics } = query;
-    const { backend, limits, metrics } = this.#options;
+    const { backend, limits, maxResponseBytes, metrics } = this.#options;
     const maxResults = fromBlock === toBlock ? Number.MAX_SAFE_INTEGER : limits.maxLogs;
-    const search = await backend.repositories.logs({ fromBlock, toBlock, addresses, topics, maxResults });
+    const maxBytes = maxLogBytes(maxResponseBytes);
+    const search = await backend.repositories.logs({ fromBlock, toBlock, addresses, topics, maxResults, maxBytes });
     metrics.logsScanned(search.scan);
+    if (search.kind === 'tooLarge' && fromBlock === toBlock) throw responseTooBig(maxResponseBytes);
     return search.kind === 'found' ? search.logs : undefined;
   }
 

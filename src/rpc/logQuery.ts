@@ -4,7 +4,7 @@ import type { FoundLog, LogScan } from '../projections/repositoriesReader.ts';
 import type { RpcBackend } from './backend.ts';
 import type { BlockId } from './blockTags.ts';
 import { parseBlockNumber, requireBlock, tagHeight } from './blockTags.ts';
-import { RPC_CODE, RpcError, blockNotFound, invalidArgument } from './errors.ts';
+import { RPC_CODE, RpcError, blockNotFound, invalidArgument, responseTooBig } from './errors.ts';
 import { isAbsent, parseAddress, parseArray, parseHash, parseObject } from './validation.ts';
 
 const MAX_ADDRESSES = 1_000;
@@ -99,9 +99,19 @@ function reversedRange(): RpcError {
   return invalidArgument('invalid block range params');
 }
 
-/** Errors: -32602 for an impossible range, -32005 for one that is too wide or holds too much, -32001. */
+/** Of what is searched: the JSON text of a log has two characters for each byte, and more. */
+export function maxLogBytes(maxResponseBytes: number): number {
+  return Math.floor(maxResponseBytes / 2);
+}
+
+/** Errors: -32602 for an impossible range, -32005 for one that is too wide or holds too much, -32001, -32008. */
 export async function findLogs(
-  { backend, limits, metrics }: { backend: RpcBackend; limits: LogLimits; metrics: LogMetrics },
+  {
+    backend,
+    limits,
+    maxResponseBytes,
+    metrics,
+  }: { backend: RpcBackend; limits: LogLimits; maxResponseBytes: number; metrics: LogMetrics },
   query: LogQuery,
 ): Promise<readonly FoundLog[]> {
   const { fromBlock, toBlock } = await resolveRange(backend, query.range);
@@ -109,9 +119,17 @@ export async function findLogs(
     throw new RpcError(RPC_CODE.limitExceeded, `query exceeds max block range ${limits.maxBlocks}`);
   }
   const { addresses, topics } = query;
-  const search = await backend.repositories.logs({ fromBlock, toBlock, addresses, topics, maxResults: limits.maxLogs });
+  const search = await backend.repositories.logs({
+    fromBlock,
+    toBlock,
+    addresses,
+    topics,
+    maxResults: limits.maxLogs,
+    maxBytes: maxLogBytes(maxResponseBytes),
+  });
   metrics.logsScanned(search.scan);
   if (search.kind === 'found') return search.logs;
+  if (search.kind === 'tooLarge') throw responseTooBig(maxResponseBytes);
   const { lastCompleteBlock } = search;
   const advice =
     lastCompleteBlock === undefined || lastCompleteBlock < fromBlock

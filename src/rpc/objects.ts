@@ -1,5 +1,6 @@
 /** Blocks, transactions, receipts and logs as JSON-RPC shows them (spec: rpc 4). Keys stand in the usual order. */
 import { ZERO_32, toHex } from '../common/bytes.ts';
+import { Turns } from '../common/turns.ts';
 import type { FoundLog, StoredBlock, StoredReceipt, StoredTransaction } from '../projections/repositoriesReader.ts';
 import type { L2ToL1Log, Log } from '../protocol/blockOutput.ts';
 import type { L1Transaction, L2Transaction } from '../protocol/transaction.ts';
@@ -7,6 +8,8 @@ import { isL1Transaction } from '../protocol/transaction.ts';
 import { decodeTransaction } from '../protocol/transactionCodec.ts';
 import type { PoolTransaction } from './backend.ts';
 import { hexOrNull, quantity } from './encoding.ts';
+import { responseTooBig } from './errors.ts';
+import { RawJson, inPlaceOfEmpty, jsonArray } from './rawJson.ts';
 
 export type JsonRecord = Record<string, unknown>;
 
@@ -202,15 +205,44 @@ function l2ToL1LogObject(log: L2ToL1Log, place: LogPlace, index: number): JsonRe
   };
 }
 
-export function receiptObject(receipt: StoredReceipt): JsonRecord {
-  const { meta } = receipt;
-  const place: LogPlace = {
+function placeOf({ transactionHash, meta }: StoredReceipt): LogPlace {
+  return {
     blockHash: toHex(meta.blockHash),
     blockNumber: quantity(meta.blockNumber),
     blockTimestamp: quantity(meta.blockTimestamp),
-    transactionHash: toHex(receipt.transactionHash),
+    transactionHash: toHex(transactionHash),
     transactionIndex: quantity(meta.transactionIndex),
   };
+}
+
+/** Long lists of logs are written piece by piece. Throws -32008 once one of them is longer than `maxBytes`. */
+export async function receiptJson(receipt: StoredReceipt, maxBytes: number): Promise<RawJson> {
+  const { logs, l2ToL1Logs, meta } = receipt;
+  const place = placeOf(receipt);
+  const text = JSON.stringify(receiptObject({ ...receipt, logs: [], l2ToL1Logs: [] }));
+  const logTexts = await jsonArray(logs, (log, index) => placedLog(log, place, meta.logsBefore + index), maxBytes);
+  const l2ToL1LogTexts = await jsonArray(l2ToL1Logs, (log, index) => l2ToL1LogObject(log, place, index), maxBytes);
+  return new RawJson(inPlaceOfEmpty(inPlaceOfEmpty(text, 'logs', logTexts), 'l2ToL1Logs', l2ToL1LogTexts));
+}
+
+/** An array of them. Throws -32008 once the text is longer than `maxBytes`. */
+export async function receiptsJson(receipts: readonly StoredReceipt[], maxBytes: number): Promise<RawJson> {
+  const turns = new Turns();
+  const parts: string[] = [];
+  let length = 2;
+  for (const receipt of receipts) {
+    const { text } = await receiptJson(receipt, maxBytes);
+    length += text.length + 1;
+    if (length > maxBytes) throw responseTooBig(maxBytes);
+    parts.push(text);
+    await turns.due();
+  }
+  return new RawJson(`[${parts.join(',')}]`);
+}
+
+export function receiptObject(receipt: StoredReceipt): JsonRecord {
+  const { meta } = receipt;
+  const place = placeOf(receipt);
   return {
     transactionHash: place.transactionHash,
     transactionIndex: place.transactionIndex,

@@ -37,6 +37,8 @@ export interface HostOptions {
   /** RocksDB without it. */
   readonly openStore?: (config: Config, tell: Tell) => (path: string) => Promise<KeyValueStore>;
   readonly limits?: (config: Config) => Partial<RunnerLimits>;
+  /** What other threads see of a reader; the reader itself without it. */
+  readonly served?: (projection: Projection<unknown>, reader: unknown) => object;
   /**
    * The node goes on without them: it does not wait until they are open, their height holds nothing back, and what ends
    * them is a problem to report.
@@ -53,7 +55,13 @@ export interface ProjectionsControl {
 }
 
 /** Opens these projections, says `ready` and lets them follow the journal until `stop`. Failures go to the main thread. */
-export async function hostProjections({ chosen, openStore, limits, isOptional = false }: HostOptions): Promise<void> {
+export async function hostProjections({
+  chosen,
+  openStore,
+  limits,
+  served = (_, reader) => reader as object,
+  isOptional = false,
+}: HostOptions): Promise<void> {
   assert(parentPort !== null, 'projections run in a worker');
   const { config: portable, chain: chainEndpoint } = workerData as ProjectionsWorkerData;
   const config = importConfig(portable);
@@ -93,8 +101,9 @@ export async function hostProjections({ chosen, openStore, limits, isOptional = 
     });
     heights.set(projection.name, runner.height);
     tell('state', { projection: projection.name, state: runner.state, height: runner.height });
-    main.serve(projection.name, runner.reader as object);
-    chain.serve(projection.name, runner.reader as object);
+    const service = served(projection, runner.reader);
+    main.serve(projection.name, service);
+    chain.serve(projection.name, service);
     return runner;
   };
 

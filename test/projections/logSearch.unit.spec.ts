@@ -99,6 +99,22 @@ describe('projections/logSearch', () => {
     });
   });
 
+  it('stops when what it found is too large, in a single block too', async () => {
+    const bytes = ({ topics, data }: Log): number => 20 + 32 * topics.length + data.length;
+    const filter = { addresses: [], topics: [], maxResults: 1e6 };
+    const whole = all.reduce((sum, log) => sum + bytes(log), 0);
+    const search = async (maxBytes: number) => reader.logs({ ...filter, fromBlock: 0, toBlock: 600, maxBytes });
+    assert.equal((await search(whole)).kind, 'found');
+    assert.equal((await search(whole - 1)).kind, 'tooLarge');
+    const [first] = all;
+    assert.ok(first !== undefined);
+    const { blockNumber } = first;
+    assert.deepEqual(await reader.logs({ ...filter, fromBlock: blockNumber, toBlock: blockNumber, maxBytes: 19 }), {
+      kind: 'tooLarge',
+      scan: { blocks: 1, candidates: 1, matching: 1 },
+    });
+  });
+
   it('finds nothing in an inverted range, beyond the head and in genesis', async () => {
     const filter = { addresses: [], topics: [], maxResults: 10 };
     const nothing = (blocks: number) => ({

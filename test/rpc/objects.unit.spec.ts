@@ -6,7 +6,9 @@ import {
   blockObject,
   headerObject,
   pendingTransactionObject,
+  receiptJson,
   receiptObject,
+  receiptsJson,
   transactionObject,
 } from '../../src/rpc/objects.ts';
 import { FakeChain, vectorFile } from './fakeBackend.ts';
@@ -170,6 +172,22 @@ describe('rpc objects', () => {
     assert.deepEqual(Object.keys(upgrade ?? {}), Object.keys(priority ?? {}));
     assert.equal(upgrade?.['type'], '0x7e');
     assert.equal(priority?.['transactionIndex'], '0x1');
+  });
+
+  it('writes receipts piece by piece as they are shown, up to a limit', async () => {
+    const log = (n: number) => ({ address: EMITTER, topics: [topic(n)], data: Uint8Array.of(n) });
+    const toL1 = { shardId: 0, isService: true, txNumberInBlock: 0, sender: EMITTER, key: topic(1), value: topic(2) };
+    const { receipts } = new FakeChain().addBlock([
+      l2Transaction('0x0', { logs: [log(1), log(2)], l2ToL1Logs: [toL1, toL1] }),
+      l2Transaction('0x2', { logs: [] }),
+    ]);
+    const text = JSON.stringify(receipts.map(receiptObject));
+    assert.equal((await receiptsJson(receipts, text.length + 1)).text, text);
+    await assert.rejects(receiptsJson(receipts, text.length / 2), /Response is too big/);
+    const [first] = receipts;
+    assert.ok(first !== undefined);
+    assert.equal((await receiptJson(first, text.length)).text, JSON.stringify(receiptObject(first)));
+    await assert.rejects(receiptJson(first, 500), /Response is too big/);
   });
 
   it('shows receipts with block-wide log indexes', () => {

@@ -6,7 +6,7 @@ import { findBlock, parseBlockId, parseBlockNumber } from '../blockTags.ts';
 import { quantity } from '../encoding.ts';
 import { findLogs, parseLogQuery } from '../logQuery.ts';
 import type { MethodHandler, MethodOptions, MethodTable } from '../method.ts';
-import { blockObject, headerObject, logObject, receiptObject, transactionObject } from '../objects.ts';
+import { blockObject, headerObject, logObject, receiptsJson, transactionObject } from '../objects.ts';
 import { jsonArray, withField } from '../rawJson.ts';
 import { argumentName, isAbsent, parseBoolean, parseHash, parseIndex, required } from '../validation.ts';
 
@@ -87,11 +87,15 @@ export function blockMethods(options: MethodOptions): MethodTable {
     eth_getBlockReceipts: async (params) => {
       const number = await findBlock(backend, parseBlockId(params[0], argumentName(0)));
       const receipts = number === undefined ? undefined : await repositories.receiptsOfBlock(number);
-      return receipts === undefined ? undefined : jsonArray(receipts, receiptObject, maxResponseBytes);
+      return receipts === undefined ? undefined : receiptsJson(receipts, maxResponseBytes);
     },
     eth_getLogs: async (params) => {
       const query = parseLogQuery(required(params, 0), argumentName(0));
-      return jsonArray(await findLogs({ backend, limits, metrics }, query), logObject, maxResponseBytes);
+      return jsonArray(
+        await findLogs({ backend, limits, maxResponseBytes, metrics }, query),
+        logObject,
+        maxResponseBytes,
+      );
     },
   };
 }

@@ -7,7 +7,7 @@ import type { PoolTransaction } from '../backend.ts';
 import { findBlock } from '../blockTags.ts';
 import { RPC_CODE, RpcError, asRpcError, submissionError } from '../errors.ts';
 import type { MethodHandler, MethodOptions, MethodTable } from '../method.ts';
-import { pendingTransactionObject, receiptObject, transactionObject } from '../objects.ts';
+import { pendingTransactionObject, receiptJson, transactionObject } from '../objects.ts';
 import { argumentName, parseAddress, parseData, parseHash, parseIndex, required } from '../validation.ts';
 import type { ArgumentParser } from './ethBlocks.ts';
 import { byHash, byNumber } from './ethBlocks.ts';
@@ -18,7 +18,7 @@ type FoundTransaction =
 
 const hashArgument = (params: readonly unknown[]): Bytes => parseHash(required(params, 0), argumentName(0));
 
-export function transactionMethods({ backend }: MethodOptions): MethodTable {
+export function transactionMethods({ backend, maxResponseBytes }: MethodOptions): MethodTable {
   const { repositories, pool } = backend;
 
   /** One that is stored but whose block is not readable yet still counts as pending. */
@@ -96,7 +96,7 @@ export function transactionMethods({ backend }: MethodOptions): MethodTable {
     eth_getTransactionReceipt: async (params) => {
       const receipt = await repositories.receiptByHash(hashArgument(params));
       const isReadable = receipt !== undefined && receipt.meta.blockNumber <= backend.latest();
-      return isReadable ? receiptObject(receipt) : undefined;
+      return isReadable ? receiptJson(receipt, maxResponseBytes) : undefined;
     },
     eth_sendRawTransaction: async (params) => {
       const raw = parseData(required(params, 0), argumentName(0));
