@@ -247,7 +247,7 @@ export class Sequencer implements BlockProducer {
       const wait = turns.due();
       if (wait !== undefined) await wait;
       if (!goesOn()) break;
-      if (deadlineMs !== undefined && (clock.now() >= deadlineMs || this.#stopping)) {
+      if (deadlineMs !== undefined && (clock.elapsedMs() >= deadlineMs || this.#stopping)) {
         sealReason = 'Timeout';
         break;
       }
@@ -255,7 +255,7 @@ export class Sequencer implements BlockProducer {
       if (candidate === undefined) {
         if (deadlineMs === undefined) break;
         this.#state.enter('waiting_for_tx');
-        await this.#sleep(deadlineMs - clock.now());
+        await this.#sleep(deadlineMs - clock.elapsedMs());
         continue;
       }
       const { transaction } = candidate;
@@ -288,7 +288,7 @@ export class Sequencer implements BlockProducer {
         included.push(candidate);
         executionTimes.push({ totalMs: performance.now() - start, waitingMs });
         sizeBytes += transaction.raw.length;
-        deadlineMs ??= clock.now() + settings.blockTimeMs;
+        deadlineMs ??= clock.elapsedMs() + settings.blockTimeMs;
         if (included.length >= settings.maxTransactionsInBlock) sealReason = 'TxCountLimit';
       } else if (end.kind === 'rejected') {
         logger.debug(

@@ -704,6 +704,21 @@ describe('leadership', () => {
     assert.ok(accepted(log).blocks.length >= 120);
   });
 
+  it('doubts an entry that is not read back in time also when somebody sets the clock back meanwhile', async () => {
+    const { clock, fates, process, run } = aWorld();
+    const a = process('A');
+    await run(a);
+    fates.push(DELIVERED, LOST);
+    a.build();
+    a.build();
+    await settle();
+    clock.setBy(-3_600_000);
+    await run(a);
+    assert.deepEqual(a.doubts, []);
+    clock.advance(2_000);
+    assert.deepEqual(a.doubts, ['expired']);
+  });
+
   it('gives up after an append error, closes the producer and claims with a fresh one', async () => {
     const { log, fates, process, run } = aWorld();
     const a = process('A');

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { systemClock } from '../../src/common/clock.ts';
+import { type Clock, systemClock } from '../../src/common/clock.ts';
 import { NodeError } from '../../src/common/errors.ts';
 import { silentLogger } from '../../src/common/logger.ts';
 import type { Leadership } from '../../src/log/leadership.ts';
@@ -35,7 +35,11 @@ const unexecutable = (nonce: bigint): L1Transaction => aDeposit(nonce, { toMint:
 const running: Sequencer[] = [];
 
 /** A sequencer on an empty chain at block 1 whose blocks are collected instead of sent. */
-function aSequencer(requests: readonly L1Transaction[], settings: Partial<SequencerSettings> = {}) {
+function aSequencer(
+  requests: readonly L1Transaction[],
+  settings: Partial<SequencerSettings> = {},
+  clock: Clock = systemClock,
+) {
   const context = aBlockContext();
   const built: BuiltBlock[] = [];
   const failed = Promise.withResolvers<unknown>();
@@ -81,7 +85,7 @@ function aSequencer(requests: readonly L1Transaction[], settings: Partial<Sequen
     cache: new StateCache({ readState: (keys) => Promise.resolve(keys.map(() => undefined)) }),
     readmit: () => undefined,
     head: () => head,
-    clock: systemClock,
+    clock,
     logger: silentLogger,
     metrics: { sealed: () => undefined },
     mayBuild: () => true,
@@ -140,6 +144,15 @@ describe('sequencer', () => {
     for (const state of ['execution', 'read_storage', 'sealing'] as const)
       assert.ok((spent.get(state)?.seconds ?? 0) > 0, state);
     assert.ok(!spent.has('waiting_send'));
+  });
+
+  it('Timeout: a block is sealed in time when somebody sets the clock back while it is open', async () => {
+    let reads = 0;
+    const hourMs = 3_600_000;
+    const clock: Clock = { ...systemClock, now: () => Date.now() - hourMs * reads++ };
+    const { built } = aSequencer([aDeposit(0n)], {}, clock);
+    await whenBuilt(built, 1);
+    assert.equal(built[0]?.sealReason, 'Timeout');
   });
 
   it('GasLimit: an L1 transaction that does not fit is the first of the next block', async () => {
