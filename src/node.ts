@@ -177,7 +177,7 @@ export async function startNode({ config, nodeVersion, logger, shutdown }: NodeO
 
   let rpcPort = 0;
   if (config.rpcEnabled) {
-    const recovery = createRecovery();
+    const recovery = createRecovery({ onFailure: (error) => shutdown.end(error) });
     starting.push(recovery.whenStarted());
     shutdown.onClose('recovery', () => recovery.close());
     const backend = createBackend({

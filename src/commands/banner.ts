@@ -1,5 +1,6 @@
 /** What `npm start` shows once the chain answers: where it is, who is rich, how to send, where data lies. */
 import type { Config } from '../common/config.ts';
+import { shownUrl } from '../common/urls.ts';
 import type { RunningNode } from '../node.ts';
 
 /** Public development key (spec: acceptance 1). Never use it for anything that has value. */
@@ -28,7 +29,7 @@ export function banner({ node, config, seconds }: BannerFacts): string {
         ? `${config.eventLogPath}${isMain ? '' : `   (${feed === undefined ? 'tailed read-only' : `its own, fed over TCP by ${feed.host}:${feed.port}`})`}`
         : `Kafka ${config.kafkaBrokers.join(', ')}`,
     ],
-    ['L1', config.generalL1RpcUrl ?? 'none (development deposits)'],
+    ['L1', config.generalL1RpcUrl === undefined ? 'none (development deposits)' : shownUrl(config.generalL1RpcUrl)],
     ['Data', config.generalRocksDbPath],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
@@ -62,7 +63,7 @@ export function banner({ node, config, seconds }: BannerFacts): string {
     );
   } else {
     lines.push(
-      `  Transactions sent here go to ${config.generalMainNodeRpcUrl ?? '(nowhere: general_main_node_rpc_url is not set)'}`,
+      `  Transactions sent here go to ${config.generalMainNodeRpcUrl === undefined ? '(nowhere: general_main_node_rpc_url is not set)' : shownUrl(config.generalMainNodeRpcUrl)}`,
     );
   }
   lines.push(

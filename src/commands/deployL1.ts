@@ -5,6 +5,7 @@
 import { getContractAddress } from 'viem';
 import { fromHex } from '../common/bytes.ts';
 import { NodeError } from '../common/errors.ts';
+import { shownUrl } from '../common/urls.ts';
 import { L1_DEVELOPMENT_CHAIN_ID } from '../l1/anvil.ts';
 import { beginDevelopmentChain, developmentWallet } from '../l1/developmentL1.ts';
 import { discoverChain } from '../l1/discovery.ts';
@@ -26,7 +27,7 @@ export async function deployL1(options: GlobalOptions & { readonly json: boolean
   if (l1ChainId !== L1_DEVELOPMENT_CHAIN_ID)
     throw new NodeError(
       'fatal',
-      `${url} is chain ${l1ChainId}: development contracts go to anvil (chain ${L1_DEVELOPMENT_CHAIN_ID}) alone, anybody may use their keys`,
+      `${shownUrl(url)} is chain ${l1ChainId}: development contracts go to anvil (chain ${L1_DEVELOPMENT_CHAIN_ID}) alone, anybody may use their keys`,
       { code: 'L1_NOT_DEVELOPMENT', l1ChainId },
     );
   const wallet = developmentWallet(url);

@@ -4,6 +4,7 @@ import { toHex } from '../common/bytes.ts';
 import type { Config } from '../common/config.ts';
 import { NodeError, errorText } from '../common/errors.ts';
 import { silentLogger } from '../common/logger.ts';
+import { fetchable, shownUrl } from '../common/urls.ts';
 import { configuredTopic, openLog, writesLog } from '../log/openLog.ts';
 import { verifyTopic } from '../log/topic.ts';
 import { configuredChainId } from '../workers/chainSettings.ts';
@@ -91,27 +92,32 @@ export async function checkRegistry(config: Config, clocks: ClockSample[]): Prom
   if (url === undefined) return ok('registry', 'none is configured: nodes need none');
   const { schemaRegistryUsername: name, schemaRegistryPassword: password } = config;
   const headers = name === undefined ? {} : { authorization: `Basic ${btoa(`${name}:${password?.reveal() ?? ''}`)}` };
+  const subjects = fetchable(`${url.replace(/\/+$/, '')}/subjects`);
   const answer = await timed(url, clocks, () =>
-    fetch(`${url.replace(/\/+$/, '')}/subjects`, { headers, signal: AbortSignal.timeout(REQUEST_LIMIT_MS) }),
+    fetch(subjects.url, {
+      headers: { ...subjects.headers, ...headers },
+      signal: AbortSignal.timeout(REQUEST_LIMIT_MS),
+    }),
   ).catch(() => undefined);
   const advice = 'check schema_registry_url, or unset it: only other tools need the registry';
-  if (answer === undefined) return fail('registry', `${url} does not answer`, advice);
-  if (!answer.ok) return fail('registry', `${url} answers ${answer.status}`, advice);
-  return ok('registry', `${url} answers`);
+  if (answer === undefined) return fail('registry', `${shownUrl(url)} does not answer`, advice);
+  if (!answer.ok) return fail('registry', `${shownUrl(url)} answers ${answer.status}`, advice);
+  return ok('registry', `${shownUrl(url)} answers`);
 }
 
 export async function checkClickHouse(config: Config, clocks: ClockSample[]): Promise<Finding> {
   const { analyticsEnabled, clickhouseUrl: url } = config;
   if (!analyticsEnabled) return ok('clickhouse', 'analytics is off');
   if (url === undefined) return ok('clickhouse', 'the embedded engine (chdb)');
-  const ask = () => fetch(new URL('/ping', url), { signal: AbortSignal.timeout(REQUEST_LIMIT_MS) });
+  const ping = fetchable(new URL('/ping', url).href);
+  const ask = () => fetch(ping.url, { headers: ping.headers, signal: AbortSignal.timeout(REQUEST_LIMIT_MS) });
   try {
     const answer = await timed(url, clocks, ask);
-    if (answer.ok) return ok('clickhouse', `${url} answers`);
-    return fail('clickhouse', `${url} answers ${answer.status}`, 'check clickhouse_url');
+    if (answer.ok) return ok('clickhouse', `${shownUrl(url)} answers`);
+    return fail('clickhouse', `${shownUrl(url)} answers ${answer.status}`, 'check clickhouse_url');
   } catch (error) {
     const advice = 'check clickhouse_url: until it answers analytics waits, and everything else goes on';
-    return warn('clickhouse', `${url} does not answer: ${reasonOf(error)}`, advice);
+    return warn('clickhouse', `${shownUrl(url)} does not answer: ${reasonOf(error)}`, advice);
   }
 }
 
@@ -124,12 +130,12 @@ export async function checkL1(config: Config, clocks: ClockSample[]): Promise<Fi
         nodeRole === 'main' ? 'none: development deposits' : 'none: priority transactions are not compared with L1',
       ),
     ];
-  if (!url.startsWith('http')) return [ok('L1', `${url} is a WebSocket: not tried`)];
+  if (!url.startsWith('http')) return [ok('L1', `${shownUrl(url)} is a WebSocket: not tried`)];
   const advice = 'check general_l1_rpc_url';
   try {
     const chainId = Number(await rpcResult(url, clocks, 'eth_chainId'));
     const block = Number(await rpcResult(url, clocks, 'eth_blockNumber'));
-    const findings = [ok('L1', `${url} answers: chain ${chainId}, block ${block}`)];
+    const findings = [ok('L1', `${shownUrl(url)} answers: chain ${chainId}, block ${block}`)];
     if (nodeRole === 'main' && bridgehub !== undefined) {
       const address = toHex(bridgehub);
       const code = await rpcResult(url, clocks, 'eth_getCode', [address, 'latest']);
@@ -145,7 +151,7 @@ export async function checkL1(config: Config, clocks: ClockSample[]): Promise<Fi
     }
     return findings;
   } catch (error) {
-    return [fail('L1', `${url} does not answer: ${reasonOf(error)}`, advice)];
+    return [fail('L1', `${shownUrl(url)} does not answer: ${reasonOf(error)}`, advice)];
   }
 }
 
@@ -163,12 +169,12 @@ export async function checkMainNode(config: Config, clocks: ClockSample[]): Prom
     if (chainId !== configuredChainId(config))
       return fail(
         'main node',
-        `${url} serves chain ${chainId}, this node is of chain ${configuredChainId(config)}`,
+        `${shownUrl(url)} serves chain ${chainId}, this node is of chain ${configuredChainId(config)}`,
         'check general_main_node_rpc_url and genesis_chain_id',
       );
-    return ok('main node', `${url} answers`);
+    return ok('main node', `${shownUrl(url)} answers`);
   } catch (error) {
-    return fail('main node', `${url} does not answer: ${reasonOf(error)}`, 'check general_main_node_rpc_url');
+    return fail('main node', `${shownUrl(url)} does not answer: ${reasonOf(error)}`, 'check general_main_node_rpc_url');
   }
 }
 
@@ -185,10 +191,11 @@ async function rpcResult(
   method: string,
   params: readonly unknown[] = [],
 ): Promise<unknown> {
+  const plain = fetchable(url);
   const answer = await timed(url, clocks, () =>
-    fetch(url, {
+    fetch(plain.url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...plain.headers },
       body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
       signal: AbortSignal.timeout(REQUEST_LIMIT_MS),
     }),
@@ -202,7 +209,8 @@ async function rpcResult(
 }
 
 /** Keeps what the answer's Date header says of the clock there. */
-async function timed(source: string, clocks: ClockSample[], ask: () => Promise<Response>): Promise<Response> {
+async function timed(url: string, clocks: ClockSample[], ask: () => Promise<Response>): Promise<Response> {
+  const source = shownUrl(url);
   const before = Date.now();
   const answer = await ask();
   const date = Date.parse(answer.headers.get('date') ?? '');

@@ -5,6 +5,8 @@ import type { Bytes } from './bytes.ts';
 export interface Clock {
   /** Unix milliseconds. */
   now(): number;
+  /** Milliseconds since some moment. Goes on evenly when somebody sets the time: for how long something took or may take. */
+  elapsedMs(): number;
   /** Calls `fn` once after `ms`; the returned function cancels it and may be called any number of times. */
   setTimer(ms: number, fn: () => void): () => void;
 }
@@ -14,6 +16,7 @@ export type RandomSource = (bytes: number) => Bytes;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsedMs: () => performance.now(),
   setTimer: (ms, fn) => {
     const timer = setTimeout(fn, Math.max(0, ms));
     return () => clearTimeout(timer);

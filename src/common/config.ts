@@ -204,6 +204,11 @@ class SourceReader {
   }
 }
 
+/** V8 repeats the text around what it does not understand: a password may lie there. */
+function withoutExcerpt(text: string): string {
+  return text.replace(/, (\.\.\.)?".*"(\.\.\.)? is not valid JSON$/s, '');
+}
+
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -257,7 +262,7 @@ export function loadConfig(sources: ConfigSources): { config: Config; warnings: 
       try {
         parsed = JSON.parse(file.text);
       } catch (error) {
-        problems.push(`file ${file.path}: not valid JSON: ${errorText(error)}`);
+        problems.push(`file ${file.path}: not valid JSON: ${withoutExcerpt(errorText(error))}`);
         return;
       }
       if (!isObject(parsed)) {

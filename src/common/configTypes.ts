@@ -1,6 +1,7 @@
 /** The types of option values: how each is read from text or JSON, and how it is printed. */
 import { fromHex, toHex } from './bytes.ts';
 import type { Bytes } from './bytes.ts';
+import { shownUrl } from './urls.ts';
 
 /** A value that is never printed: not by JSON, string conversion, inspection or the effective configuration. */
 export class Secret {
@@ -285,11 +286,7 @@ export function url(...protocols: readonly string[]) {
         throw new RangeError(`expected ${expected}`);
       return text;
     },
-    (value) => {
-      const { protocol, host, pathname, search, username } = new URL(value);
-      const hidden = pathname.length > 1 || search.length > 0 ? '/…' : '';
-      return `${protocol}//${username === '' ? '' : '…@'}${host}${hidden}`;
-    },
+    shownUrl,
   );
 }
 

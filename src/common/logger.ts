@@ -8,6 +8,7 @@ import { prettyFactory } from 'pino-pretty';
 import { toHex } from './bytes.ts';
 import type { LogFilter } from './configTypes.ts';
 import { NodeError } from './errors.ts';
+import { withShownUrls } from './urls.ts';
 
 export interface LogMethod {
   (context: object, message: string): void;
@@ -73,9 +74,9 @@ export function loggable(value: unknown, depth = 0): unknown {
 function loggableError(error: Error, depth: number): Record<string, unknown> {
   return {
     type: error.name,
-    message: error.message,
+    message: withShownUrls(error.message),
     ...(error instanceof NodeError && { kind: error.kind, facts: loggable(error.facts, depth + 1) }),
-    stack: error.stack,
+    stack: error.stack === undefined ? undefined : withShownUrls(error.stack),
     ...(error.cause !== undefined && { cause: loggable(error.cause, depth + 1) }),
   };
 }

@@ -62,7 +62,7 @@ export class RateMeter {
   }
 
   add(value: number): void {
-    const at = this.#clock.now();
+    const at = this.#clock.elapsedMs();
     const last = this.#samples.at(-1);
     // ten samples a second are plenty
     if (last !== undefined && at - last.at < 100 && this.#samples.length > 1) this.#samples.pop();
@@ -94,7 +94,7 @@ export class TimeLeft {
 
   /** @param estimate what the rate says now; undefined: it says nothing */
   update(estimate: number | undefined): number | undefined {
-    const at = this.#clock.now();
+    const at = this.#clock.elapsedMs();
     const before = this.#shown;
     if (estimate === undefined || estimate === 0 || before === undefined) {
       this.#shown = estimate === undefined ? undefined : { at, seconds: estimate };
@@ -138,7 +138,7 @@ export function createProgress(options: ProgressOptions): Progress {
   const meter = new RateMeter(clock);
   const timeLeft = new TimeLeft(clock);
   let left: number | undefined;
-  const startedAt = clock.now();
+  const startedAt = clock.elapsedMs();
   let done = 0;
   let total: number | undefined;
   let shownAt: number | undefined;
@@ -168,13 +168,13 @@ export function createProgress(options: ProgressOptions): Progress {
         })
       : undefined;
   const print = (isLast: boolean): void => {
-    shownAt = clock.now();
+    shownAt = clock.elapsedMs();
     if (format === 'json') {
       const { ratePerSecond, secondsLeft } = sample();
       const line = { label, unit, done, total, ratePerSecond, secondsLeft, isLast };
       output.write(`${JSON.stringify(line)}\n`);
     } else {
-      const end = isLast ? `, ${durationText((clock.now() - startedAt) / 1_000)} in all` : '';
+      const end = isLast ? `, ${durationText((clock.elapsedMs() - startedAt) / 1_000)} in all` : '';
       output.write(`${label}: ${progressText(unit, sample())}${end}\n`);
     }
   };
@@ -186,13 +186,13 @@ export function createProgress(options: ProgressOptions): Progress {
       total = newTotal;
       meter.add(done);
       left = timeLeft.update(estimate());
-      if (clock.now() - startedAt < SHOWN_AFTER_MS) return;
+      if (clock.elapsedMs() - startedAt < SHOWN_AFTER_MS) return;
       if (bar !== undefined) {
         const payload = { text: progressText(unit, sample()) };
         if (!bar.isActive) bar.start(total ?? 0, done, payload);
         bar.setTotal(total ?? Math.max(done, 1));
         bar.update(done, payload);
-      } else if (shownAt === undefined || clock.now() - shownAt >= LINE_EVERY_MS) {
+      } else if (shownAt === undefined || clock.elapsedMs() - shownAt >= LINE_EVERY_MS) {
         print(false);
       }
     },

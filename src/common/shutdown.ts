@@ -147,7 +147,7 @@ export class Shutdown {
   }
 
   #onSignal(name: EndSignal): void {
-    const now = this.#clock.now();
+    const now = this.#clock.elapsedMs();
     if (this.#firstSignalAt === undefined) {
       this.#firstSignalAt = now;
       this.#options.logger.info({ signal: name }, 'signal received: draining (once more forces the exit)');

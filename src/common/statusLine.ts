@@ -60,13 +60,13 @@ export function startStatusLine(options: {
 }): void {
   const { sample, logger, signal, clock = systemClock, everyMs = EVERY_MS } = options;
   let previous = sample();
-  let previousAt = clock.now();
+  let previousAt = clock.elapsedMs();
   let cancel: () => void = () => undefined;
   const schedule = (): void => {
     cancel = clock.setTimer(everyMs, () => {
       if (signal.aborted) return;
       const current = sample();
-      const now = clock.now();
+      const now = clock.elapsedMs();
       logger.info(statusLine(previous, current, now - previousAt));
       previous = current;
       previousAt = now;

@@ -32,12 +32,12 @@ async function* late(
   { delayMs, clock, signal }: { delayMs: number; clock: Clock; signal: AbortSignal },
 ): AsyncGenerator<LogEntry | CaughtUp> {
   const held = readAhead((stop) => log.follow(from, stop), {
-    prepare: (item): Held => ({ item, dueAtMs: clock.now() + delayMs }),
+    prepare: (item): Held => ({ item, dueAtMs: clock.elapsedMs() + delayMs }),
     queue: new BoundedQueue<Held>(HELD_BACK_ENTRIES),
     signal,
   });
   for await (const { item, dueAtMs } of held) {
-    await pause(dueAtMs - clock.now(), clock, signal);
+    await pause(dueAtMs - clock.elapsedMs(), clock, signal);
     if (signal.aborted) return;
     yield item;
   }

@@ -245,12 +245,12 @@ export class Leadership<T> {
     if (block !== undefined) checkFront(block, this.#accepted);
     this.#queue.shift();
     this.#sentCount = Math.max(0, this.#sentCount - 1);
-    this.#frontSinceMs = this.#context.clock.now();
+    this.#frontSinceMs = this.#context.clock.elapsedMs();
     this.#accepted = foldAfter;
     if (block !== undefined) this.#queuedBlocks -= 1;
     this.#armDeadline();
     this.#wake();
-    const now = this.#context.clock.now();
+    const now = this.#context.clock.elapsedMs();
     return { block, seconds: (now - (front.sentAtMs ?? now)) / 1000 };
   }
 
@@ -266,7 +266,7 @@ export class Leadership<T> {
   }
 
   #enqueue(item: QueueItem<T>): void {
-    if (this.#queue.length === 0) this.#frontSinceMs = this.#context.clock.now();
+    if (this.#queue.length === 0) this.#frontSinceMs = this.#context.clock.elapsedMs();
     this.#queue.push(item);
     this.#send();
     // While the request before it is not answered: an answer that never comes must not hold up the queue for ever.
@@ -277,7 +277,7 @@ export class Leadership<T> {
   #send(): void {
     if (!this.#isAlive || this.#isSending || this.#sentCount >= this.#queue.length) return;
     checkQueue(this.#queuedBlocks, this.#context.maxAheadBlocks);
-    const now = this.#context.clock.now();
+    const now = this.#context.clock.elapsedMs();
     const entries: EncodedEntry[] = [];
     let sizeBytes = 0;
     for (const item of this.#queue.slice(this.#sentCount)) {
@@ -309,9 +309,7 @@ export class Leadership<T> {
     if (front === undefined || !this.#isAlive) return;
     const { clock, deadlineMs, onExpired } = this.#context;
     const sinceMs = front.sentAtMs ?? this.#frontSinceMs;
-    // A wall clock that was set back would put it off by as much.
-    const leftMs = Math.min(sinceMs - clock.now(), 0) + deadlineMs();
-    this.#cancelDeadline = clock.setTimer(leftMs, () => {
+    this.#cancelDeadline = clock.setTimer(sinceMs + deadlineMs() - clock.elapsedMs(), () => {
       if (this.#isAlive) onExpired();
     });
   }

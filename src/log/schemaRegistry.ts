@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry';
 import { NodeError, errorText } from '../common/errors.ts';
+import { shownUrl } from '../common/urls.ts';
 import { NEWEST_SCHEMA } from './entryCodec.ts';
 
 export interface SchemaRegistryConnection {
@@ -37,7 +38,7 @@ export async function registerSchemas(
     } catch (error) {
       throw new NodeError(
         'retryable',
-        `the schema registry at ${url} did not take schema ${version} of ${topic}: ${errorText(error)}. Check schema_registry_url, or unset it: nodes do not need it`,
+        `the schema registry at ${shownUrl(url)} did not take schema ${version} of ${topic}: ${errorText(error)}. Check schema_registry_url, or unset it: nodes do not need it`,
         { code: 'SCHEMA_REGISTRY', version, topic },
         { cause: error },
       );

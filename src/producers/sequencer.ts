@@ -247,17 +247,15 @@ export class Sequencer implements BlockProducer {
       const wait = turns.due();
       if (wait !== undefined) await wait;
       if (!goesOn()) break;
-      if (deadlineMs !== undefined && (clock.now() >= deadlineMs || this.#stopping)) {
+      if (deadlineMs !== undefined && (clock.elapsedMs() >= deadlineMs || this.#stopping)) {
         sealReason = 'Timeout';
         break;
       }
       const candidate = source.peek();
       if (candidate === undefined) {
         if (deadlineMs === undefined) break;
-        // The wall clock may have been set back.
-        deadlineMs = Math.min(deadlineMs, clock.now() + settings.blockTimeMs);
         this.#state.enter('waiting_for_tx');
-        await this.#sleep(deadlineMs - clock.now());
+        await this.#sleep(deadlineMs - clock.elapsedMs());
         continue;
       }
       const { transaction } = candidate;
@@ -290,7 +288,7 @@ export class Sequencer implements BlockProducer {
         included.push(candidate);
         executionTimes.push({ totalMs: performance.now() - start, waitingMs });
         sizeBytes += transaction.raw.length;
-        deadlineMs ??= clock.now() + settings.blockTimeMs;
+        deadlineMs ??= clock.elapsedMs() + settings.blockTimeMs;
         if (included.length >= settings.maxTransactionsInBlock) sealReason = 'TxCountLimit';
       } else if (end.kind === 'rejected') {
         logger.debug(

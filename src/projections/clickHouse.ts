@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { ClickHouseError, type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import type { Bytes } from '../common/bytes.ts';
 import { errorText } from '../common/errors.ts';
+import { shownUrl } from '../common/urls.ts';
 import { StoreError, type StoreErrorCode } from '../store/errors.ts';
 
 export interface ClickHouseEndpoint {
@@ -23,7 +24,11 @@ export interface ClickHouseServer {
 
 /** `clickhouse_url`: somebody else's server. */
 export function clickHouseServerAt(endpoint: ClickHouseEndpoint): ClickHouseServer {
-  return { name: `ClickHouse at ${endpoint.url}`, endpoint: async () => endpoint, close: async () => undefined };
+  return {
+    name: `ClickHouse at ${shownUrl(endpoint.url)}`,
+    endpoint: async () => endpoint,
+    close: async () => undefined,
+  };
 }
 
 const REQUEST_LIMIT_MS = 300_000;

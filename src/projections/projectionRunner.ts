@@ -280,8 +280,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
     const { clock, journal } = this.#options;
     const { gatherMs, readEntries } = this.#limits;
     if (gatherMs === 0) return;
-    // A wall clock that was set back would lengthen it by as much.
-    const waitMs = Math.min(this.#lastReadMs - clock.now(), 0) + gatherMs;
+    const waitMs = this.#lastReadMs + gatherMs - clock.elapsedMs();
     if (waitMs > 0 && journal.end < from + readEntries) {
       const time = new AbortController();
       const cancel = clock.setTimer(waitMs, () => time.abort());
@@ -289,7 +288,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
       await journal.whenBeyond(from + readEntries - 1, AbortSignal.any([signal, time.signal])).catch(() => undefined);
       cancel();
     }
-    this.#lastReadMs = clock.now();
+    this.#lastReadMs = clock.elapsedMs();
   }
 
   /** Of the next journal entry to apply; ahead of the checkpoint by what is on its way. */
@@ -461,7 +460,7 @@ export class ProjectionRunner<Reader> implements ProjectionHandle<Reader> {
   #reportProgress({ isFinal = false } = {}): void {
     const { clock, events, journal } = this.#options;
     if (events?.progress === undefined) return;
-    const now = clock.now();
+    const now = clock.elapsedMs();
     this.#progress ??= { startMs: now, startIndex: this.nextIndex, nextReportMs: now };
     const progress = this.#progress;
     if (!isFinal && now < progress.nextReportMs) return;

@@ -245,7 +245,7 @@ export class Filters {
       if (content.kind === 'pending') content.stop();
       return id;
     }
-    this.#filters.set(id, { content, expiresAtMs: clock.now() + filterTtlMs, last: Promise.resolve() });
+    this.#filters.set(id, { content, expiresAtMs: clock.elapsedMs() + filterTtlMs, last: Promise.resolve() });
     metrics.filters(this.#filters.size);
     this.#armJanitor();
     return id;
@@ -254,14 +254,14 @@ export class Filters {
   #touch(id: string): Filter {
     const filter = this.#current(id);
     if (filter === undefined) throw filterNotFound();
-    filter.expiresAtMs = this.#options.clock.now() + this.#options.filterTtlMs;
+    filter.expiresAtMs = this.#options.clock.elapsedMs() + this.#options.filterTtlMs;
     return filter;
   }
 
   /** Not one whose time is over. */
   #current(id: string): Filter | undefined {
     const filter = this.#filters.get(id);
-    if (filter === undefined || filter.expiresAtMs > this.#options.clock.now()) return filter;
+    if (filter === undefined || filter.expiresAtMs > this.#options.clock.elapsedMs()) return filter;
     this.#expire(id);
     return undefined;
   }
@@ -281,7 +281,7 @@ export class Filters {
   }
 
   #removeExpired(): void {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.elapsedMs();
     for (const [id, { expiresAtMs }] of this.#filters) if (expiresAtMs <= now) this.#expire(id);
   }
 

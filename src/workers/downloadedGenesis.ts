@@ -6,6 +6,7 @@ import { fromHex } from '../common/bytes.ts';
 import type { Config } from '../common/config.ts';
 import { NodeError, errorText } from '../common/errors.ts';
 import { retry } from '../common/retry.ts';
+import { shownUrl } from '../common/urls.ts';
 import { genesisEntry } from '../genesis/genesisEntry.ts';
 import type { Envelope, GenesisEntry } from '../log/entry.ts';
 import { decodeEntry } from '../log/entryCodec.ts';
@@ -57,7 +58,7 @@ export async function downloadedGenesis({
   if (readL1 === undefined)
     throw new NodeError(
       'fatal',
-      `the node at ${url} does not give its Genesis entry: set general_l1_rpc_url, so that the genesis upgrade can be read from L1`,
+      `the node at ${shownUrl(url)} does not give its Genesis entry: set general_l1_rpc_url, so that the genesis upgrade can be read from L1`,
       { code: 'L1_MISSING' },
     );
   const served = await ask('zks_getGenesis');
@@ -84,14 +85,18 @@ function readEntry(url: string, result: unknown, chainId: bigint): GenesisEntry 
   if (entry.chainId !== chainId)
     throw new NodeError(
       'fatal',
-      `the main node at ${url} runs chain ${entry.chainId}, this node is configured for chain ${chainId}: check general_main_node_rpc_url and genesis_chain_id`,
+      `the main node at ${shownUrl(url)} runs chain ${entry.chainId}, this node is configured for chain ${chainId}: check general_main_node_rpc_url and genesis_chain_id`,
       { code: 'GENESIS_OTHER_CHAIN', found: entry.chainId, expected: chainId },
     );
   return entry;
 }
 
 function notServed(url: string, method: string, { message }: { readonly message: string }): NodeError {
-  return new NodeError('retryable', `the main node at ${url} does not give its genesis (${method}): ${message}`, {
-    code: 'GENESIS_NOT_SERVED',
-  });
+  return new NodeError(
+    'retryable',
+    `the main node at ${shownUrl(url)} does not give its genesis (${method}): ${message}`,
+    {
+      code: 'GENESIS_NOT_SERVED',
+    },
+  );
 }

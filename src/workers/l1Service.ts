@@ -8,6 +8,7 @@ import type { Config } from '../common/config.ts';
 import { NodeError } from '../common/errors.ts';
 import type { Logger } from '../common/logger.ts';
 import { sleep } from '../common/retry.ts';
+import { shownUrl } from '../common/urls.ts';
 import { type L1Chain, checkGenesisBatch, discoverChain, waitToFinalize } from '../l1/discovery.ts';
 import { L1ErrorCode } from '../l1/errors.ts';
 import { type L1Client, type L1Reader, createL1Client, createL1Reader } from '../l1/l1Client.ts';
@@ -167,7 +168,7 @@ export class L1Service {
     if (chain.l1ChainId !== l1ChainId)
       throw new NodeError(
         'fatal',
-        `L1 chain id mismatch: ${this.#options.url} is chain ${chain.l1ChainId}, but the Genesis of the log names ${l1ChainId}; check general_l1_rpc_url`,
+        `L1 chain id mismatch: ${shownUrl(this.#options.url)} is chain ${chain.l1ChainId}, but the Genesis of the log names ${l1ChainId}; check general_l1_rpc_url`,
         { code: L1ErrorCode.chainIdMismatch, found: chain.l1ChainId, expected: l1ChainId },
       );
     if (!equalBytes(fromHex(chain.bridgehub), bridgehub))

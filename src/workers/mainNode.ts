@@ -1,5 +1,6 @@
 /** JSON-RPC of the main node, as an external node asks it. */
 import { NodeError, errorText } from '../common/errors.ts';
+import { fetchable, shownUrl } from '../common/urls.ts';
 
 export interface MainNodeError {
   readonly code: number;
@@ -21,9 +22,10 @@ export async function askMainNode(
 ): Promise<MainNodeAnswer> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   try {
-    const response = await fetch(url, {
+    const { url: address, headers } = fetchable(url);
+    const response = await fetch(address, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });
@@ -32,7 +34,7 @@ export async function askMainNode(
   } catch (error) {
     throw new NodeError(
       'retryable',
-      `the main node at ${url} does not answer: ${errorText(error)}`,
+      `the main node at ${shownUrl(url)} does not answer: ${errorText(error)}`,
       { code: 'MAIN_NODE_UNREACHABLE', method },
       { cause: error },
     );

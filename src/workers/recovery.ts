@@ -14,6 +14,8 @@ export interface RecoveryOptions {
   readonly maxQueuedTransactions?: number;
   /** Senders remembered. */
   readonly cachedSenders?: number;
+  /** A worker has ended by itself: from then on every call rejects with this. */
+  readonly onFailure?: (failure: NodeError) => void;
 }
 
 export interface RecoveredSender {
@@ -59,6 +61,7 @@ export function createRecovery(options: RecoveryOptions = {}): Recovery {
     options.workerCount ?? 1,
     options.maxQueuedTransactions ?? 50_000,
     options.cachedSenders ?? 131_072,
+    options.onFailure,
   );
 }
 
@@ -66,6 +69,7 @@ class RecoveryClient implements Recovery {
   readonly #slots: readonly WorkerSlot[];
   readonly #maxQueued: number;
   readonly #maxCached: number;
+  readonly #onFailure: RecoveryOptions['onFailure'];
   /** In order of last use, oldest first. */
   readonly #cache = new Map<string, RecoveredSender>();
   /** Asked and not answered yet. */
@@ -77,9 +81,10 @@ class RecoveryClient implements Recovery {
   #nextBatchId = 1;
   #failure: NodeError | undefined;
 
-  constructor(workerCount: number, maxQueued: number, maxCached: number) {
+  constructor(workerCount: number, maxQueued: number, maxCached: number, onFailure: RecoveryOptions['onFailure']) {
     this.#maxQueued = maxQueued;
     this.#maxCached = maxCached;
+    this.#onFailure = onFailure;
     this.#slots = Array.from({ length: workerCount }, () => this.#startWorker());
   }
 
@@ -130,12 +135,17 @@ class RecoveryClient implements Recovery {
   }
 
   #startWorker(): WorkerSlot {
-    const worker = new Worker(new URL('./recoveryWorker.ts', import.meta.url));
+    const worker = new Worker(new URL('./recoveryWorker.ts', import.meta.url), { name: 'recovery' });
     const slot: WorkerSlot = { worker, started: Promise.withResolvers(), batches: new Map() };
     const failed = (cause: unknown): void => {
       slot.started.resolve();
+      if (this.#failure !== undefined) return;
       const facts = { code: 'RECOVERY_WORKER_FAILED' };
-      this.#fail(new NodeError('invariant', 'a signature recovery worker ended; restart the node', facts, { cause }));
+      const failure = new NodeError('invariant', 'a signature recovery worker ended; restart the node', facts, {
+        cause,
+      });
+      this.#fail(failure);
+      this.#onFailure?.(failure);
     };
     worker.on('message', (answer: RecoveryAnswer) => this.#receive(slot, answer));
     worker.on('error', failed);

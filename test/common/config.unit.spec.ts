@@ -424,6 +424,15 @@ describe('loadConfig', () => {
       assert.equal(JSON.stringify({ p: config.kafkaSaslPassword }), '{"p":"<redacted>"}');
       const [problem = ''] = problems(env({ l1_sender_operator_commit_pk: password }));
       assert(!problem.includes(password), problem);
+      for (const text of [
+        `{"kafka_sasl_password": ${password},\n"rpc_enabled": true}`,
+        `"${password}" "`,
+        `x${password}`,
+      ]) {
+        const [fileProblem = ''] = problems({ file: { path: 'c.json', text } });
+        assert.match(fileProblem, /not valid JSON: \w/);
+        assert(!fileProblem.includes(password), fileProblem);
+      }
       const [urlProblem = ''] = problems(env({ general_l1_rpc_url: `ftp://${password}` }));
       assert(!urlProblem.includes(password), urlProblem);
     });

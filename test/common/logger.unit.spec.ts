@@ -100,6 +100,10 @@ describe('logger', () => {
     const text = JSON.stringify(loggable(loop));
     assert(!text.includes('hunter2'));
     assert(text.includes('<nested>'));
+    const url = 'URL: https://me:hunter2@l1.example/v3/hunter2?key=hunter2';
+    const error = JSON.stringify(loggable(new Error('failed', { cause: new Error(`HTTP request failed.\n${url}\n`) })));
+    assert(!error.includes('hunter2'), error);
+    assert(error.includes('https://…@l1.example/…'), error);
     const long = loggable(Array.from({ length: 1_000 }, (_, i) => i)) as unknown[];
     assert.equal(long.length, 51);
     assert.equal(long[50], '<950 more>');

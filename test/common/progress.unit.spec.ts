@@ -137,6 +137,22 @@ describe('progress', () => {
     assert.equal(left.update(undefined), undefined);
   });
 
+  it('shows the same when somebody sets the clock back meanwhile', () => {
+    const shown = (setByMs: number): string => {
+      const clock = new FakeClock();
+      const output = new Output();
+      const progress = createProgress({ label: 'filling', unit: 'blocks', output, format: 'human', clock });
+      for (let second = 0; second <= 30; second++) {
+        progress.update(second * 10, 1_000);
+        clock.advance(1_000);
+        if (second === 10) clock.setBy(setByMs);
+      }
+      progress.stop();
+      return output.text;
+    };
+    assert.equal(shown(-7_200_000), shown(0));
+  });
+
   it('prints JSON lines for machines', () => {
     const clock = new FakeClock();
     const output = new Output(true);

@@ -141,6 +141,10 @@ export class ProcessClock implements Clock {
     return this.#time.now + this.skewMs;
   }
 
+  elapsedMs(): number {
+    return this.#time.now;
+  }
+
   setTimer(ms: number, fn: () => void): () => void {
     let isCancelled = false;
     const cancel = this.#time.after(ms, () => {

@@ -9,11 +9,21 @@ interface Timer {
 
 export class FakeClock implements Clock {
   #now = 1_700_000_000_000;
+  #setByMs = 0;
   #order = 0;
   readonly #timers = new Set<Timer>();
 
   now(): number {
+    return this.#now + this.#setByMs;
+  }
+
+  elapsedMs(): number {
     return this.#now;
+  }
+
+  /** Somebody sets the time: nothing is due sooner or later for it. */
+  setBy(ms: number): void {
+    this.#setByMs += ms;
   }
 
   setTimer(ms: number, fn: () => void): () => void {

@@ -48,6 +48,11 @@ class TickingClock extends FakeClock {
     if (this.#tickMs > 0) this.advance(this.#tickMs);
     return super.now();
   }
+
+  override elapsedMs(): number {
+    if (this.#tickMs > 0) this.advance(this.#tickMs);
+    return super.elapsedMs();
+  }
 }
 
 function sourceOf(state: TestState, onRead: (key: MissingKey) => void): StateSource {
