@@ -33,9 +33,11 @@ export async function jsonArray<T>(
   return new RawJson(`[${parts.join(',')}]`);
 }
 
-/** `object` with one more field at its end. */
-export function withField(object: JsonRecord, name: string, value: RawJson): RawJson {
-  const text = JSON.stringify(object);
-  const separator = text === '{}' ? '' : ',';
-  return new RawJson(`${text.slice(0, -1)}${separator}${JSON.stringify(name)}:${value.text}}`);
+/** An object of which some fields are written already. */
+export function jsonObject(fields: JsonRecord): RawJson {
+  const parts = Object.entries(fields).map(([name, value]) => {
+    const text = value instanceof RawJson ? value.text : JSON.stringify(value ?? null);
+    return `${JSON.stringify(name)}:${text}`;
+  });
+  return new RawJson(`{${parts.join(',')}}`);
 }
