@@ -210,6 +210,15 @@ export class ReceiptGroup {
     return { sender, meta: this.#meta(body.big(), contractAddress) };
   }
 
+  /** What the sender of the current transaction paid, wei. */
+  fee(): bigint {
+    const body = this.#body();
+    body.skip(HASH + 1);
+    const flags = body.byte();
+    body.skip(ADDRESS + ((flags & HAS_TO) !== 0 ? ADDRESS : 0) + ((flags & HAS_CONTRACT) !== 0 ? ADDRESS : 0));
+    return this.#gasUsed * body.big();
+  }
+
   /** The logs of the current receipt, in order. A log is a view; its index is block-wide. */
   *logs(): Generator<LogOfGroup> {
     const body = this.#body();

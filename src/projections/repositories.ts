@@ -29,12 +29,14 @@ import {
 import type {
   LogFilter,
   LogSearch,
+  MinedTransaction,
   RepositoriesReader,
   StoredBlock,
   StoredReceipt,
   StoredTransaction,
 } from './repositoriesReader.ts';
 import { transactionOutline } from './transactionOutline.ts';
+import type { TransactionPlace } from './transactionPlace.ts';
 
 const HASH = 32;
 
@@ -209,6 +211,27 @@ class StoreRepositories implements RepositoriesReader {
     return found === undefined ? undefined : receipts;
   }
 
+  async transactionsAt(places: readonly TransactionPlace[]): Promise<readonly (MinedTransaction | undefined)[]> {
+    const found: (MinedTransaction | undefined)[] = [];
+    const turns = new Turns();
+    let group: MinedGroup | undefined;
+    for (const place of places) {
+      if (group === undefined || !isInGroup(group, place)) group = await this.#minedGroup(place, turns);
+      found.push(group?.members[place.transactionIndex - group.firstIndex]);
+      const turn = turns.due();
+      if (turn !== undefined) await turn;
+    }
+    return found;
+  }
+
+  async feesOfBlock(number: number): Promise<bigint | undefined> {
+    const found = await this.#receiptGroups(number);
+    if (found === undefined) return undefined;
+    let fees = 0n;
+    for (const { group } of found) while (group.next()) fees += group.fee();
+    return fees;
+  }
+
   async transactionHashBySenderAndNonce(sender: Bytes, nonce: bigint): Promise<Bytes | undefined> {
     return this.#store.get(senderNonceKey(sender, nonce));
   }
@@ -220,6 +243,31 @@ class StoreRepositories implements RepositoriesReader {
   async #location(hash: Bytes): Promise<TransactionLocation | undefined> {
     const value = await this.#store.get(hashKey(REPOSITORIES.transactionHash, hash));
     return value === undefined ? undefined : decodeLocation(value);
+  }
+
+  /** The group that holds the place, if any does. */
+  async #minedGroup(
+    { blockNumber, transactionIndex }: TransactionPlace,
+    turns: Turns,
+  ): Promise<MinedGroup | undefined> {
+    for await (const [key, value] of this.#store.range({
+      gte: groupKey(REPOSITORIES.receipts, blockNumber, 0),
+      lte: groupKey(REPOSITORIES.receipts, blockNumber, transactionIndex),
+      reverse: true,
+      limit: 1,
+    })) {
+      const firstIndex = indexOfKey(key);
+      const transactions = await this.#store.get(groupKey(REPOSITORIES.transactions, blockNumber, firstIndex));
+      if (transactions === undefined) throw damaged(blockNumber);
+      const receipts = new ReceiptGroup(value, { blockNumber, firstIndex });
+      const members: MinedTransaction[] = [];
+      for (const raw of readTransactions(transactions)) {
+        if (!receipts.next()) throw damaged(blockNumber);
+        members.push({ transaction: { raw, ...receipts.origin() }, receipt: await receipts.receipt(turns) });
+      }
+      return { blockNumber, firstIndex, members };
+    }
+    return undefined;
   }
 
   /** In order; undefined: no such block. */
@@ -238,6 +286,17 @@ class StoreRepositories implements RepositoriesReader {
     }
     return found;
   }
+}
+
+interface MinedGroup {
+  readonly blockNumber: number;
+  readonly firstIndex: number;
+  readonly members: readonly MinedTransaction[];
+}
+
+function isInGroup({ blockNumber, firstIndex, members }: MinedGroup, place: TransactionPlace): boolean {
+  const offset = place.transactionIndex - firstIndex;
+  return place.blockNumber === blockNumber && offset >= 0 && offset < members.length;
 }
 
 function receiptAt(receipts: Bytes, { height, index, groupStart }: TransactionLocation): ReceiptGroup {

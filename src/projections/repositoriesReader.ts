@@ -4,6 +4,7 @@
  */
 import type { Bytes } from '../common/bytes.ts';
 import type { BlockHeader, L2ToL1Log, Log } from '../protocol/blockOutput.ts';
+import type { TransactionPlace } from './transactionPlace.ts';
 
 export interface StoredBlock {
   /** With the real bloom. */
@@ -46,6 +47,12 @@ export interface StoredReceipt {
   readonly logs: readonly Log[];
   readonly l2ToL1Logs: readonly L2ToL1Log[];
   readonly meta: TransactionMeta;
+}
+
+/** A transaction with its receipt. */
+export interface MinedTransaction {
+  readonly transaction: StoredTransaction;
+  readonly receipt: StoredReceipt;
 }
 
 export interface FoundLog extends Log {
@@ -95,6 +102,10 @@ export interface RepositoriesReader {
   transactionsOfBlock(number: number): Promise<readonly StoredTransaction[] | undefined>;
   receiptByHash(transactionHash: Bytes): Promise<StoredReceipt | undefined>;
   receiptsOfBlock(number: number): Promise<readonly StoredReceipt[] | undefined>;
+  /** In the order asked for, undefined where there is none. Places of one block that follow each other are read together. */
+  transactionsAt(places: readonly TransactionPlace[]): Promise<readonly (MinedTransaction | undefined)[]>;
+  /** What all senders of a block paid, wei. */
+  feesOfBlock(number: number): Promise<bigint | undefined>;
   /** L2 transactions only. */
   transactionHashBySenderAndNonce(sender: Bytes, nonce: bigint): Promise<Bytes | undefined>;
   logs(filter: LogFilter): Promise<LogSearch>;

@@ -2,7 +2,7 @@
 import type { Bytes } from '../common/bytes.ts';
 import type { RpcBackend } from './backend.ts';
 import { RPC_CODE, RpcError, blockNotFound, invalidParams } from './errors.ts';
-import { U64_MAX, isAbsent, parseBoolean, parseHash, parseObject, parseQuantity } from './validation.ts';
+import { U64_MAX, isAbsent, parseBoolean, parseHash, parseIndex, parseObject, parseQuantity } from './validation.ts';
 
 export type BlockTag = 'earliest' | 'finalized' | 'safe' | 'latest' | 'pending';
 
@@ -24,6 +24,13 @@ export function parseBlockNumber(value: unknown, name: string): BlockId {
   if (isAbsent(value)) return LATEST;
   if (isTag(value)) return { kind: 'tag', tag: value };
   return { kind: 'number', number: parseQuantity(value, name, U64_MAX) };
+}
+
+/** Also a plain JSON integer, as block explorers send it. */
+export function parseLenientBlockNumber(value: unknown, name: string): BlockId {
+  return typeof value === 'number'
+    ? { kind: 'number', number: parseIndex(value, name) }
+    : parseBlockNumber(value, name);
 }
 
 /** Also a block hash, plain or as an EIP-1898 object. */

@@ -9,7 +9,7 @@ import { decodeTransaction } from '../protocol/transactionCodec.ts';
 import type { PoolTransaction } from './backend.ts';
 import { hexOrNull, quantity } from './encoding.ts';
 import { responseTooBig } from './errors.ts';
-import { RawJson, inPlaceOfEmpty, jsonArray } from './rawJson.ts';
+import { RawJson, jsonArray, jsonObject } from './rawJson.ts';
 
 export type JsonRecord = Record<string, unknown>;
 
@@ -219,10 +219,10 @@ function placeOf({ transactionHash, meta }: StoredReceipt): LogPlace {
 export async function receiptJson(receipt: StoredReceipt, maxBytes: number): Promise<RawJson> {
   const { logs, l2ToL1Logs, meta } = receipt;
   const place = placeOf(receipt);
-  const text = JSON.stringify(receiptObject({ ...receipt, logs: [], l2ToL1Logs: [] }));
+  const outline = receiptObject({ ...receipt, logs: [], l2ToL1Logs: [] });
   const logTexts = await jsonArray(logs, (log, index) => placedLog(log, place, meta.logsBefore + index), maxBytes);
   const l2ToL1LogTexts = await jsonArray(l2ToL1Logs, (log, index) => l2ToL1LogObject(log, place, index), maxBytes);
-  return new RawJson(inPlaceOfEmpty(inPlaceOfEmpty(text, 'logs', logTexts), 'l2ToL1Logs', l2ToL1LogTexts));
+  return jsonObject({ ...outline, logs: logTexts, l2ToL1Logs: l2ToL1LogTexts });
 }
 
 /** An array of them. Throws -32008 once the text is longer than `maxBytes`. */

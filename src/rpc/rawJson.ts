@@ -32,14 +32,12 @@ export async function jsonArray<T>(
   return new RawJson(`[${parts.join(',')}]`);
 }
 
-/** `object` with one more field at its end. */
-export function withField(object: Readonly<Record<string, unknown>>, name: string, value: RawJson): RawJson {
-  const text = JSON.stringify(object);
-  const separator = text === '{}' ? '' : ',';
-  return new RawJson(`${text.slice(0, -1)}${separator}${JSON.stringify(name)}:${value.text}}`);
-}
-
-/** The text of an object with another value in place of the first empty array under that name. */
-export function inPlaceOfEmpty(objectText: string, name: string, { text }: RawJson): string {
-  return objectText.replace(`${JSON.stringify(name)}:[]`, () => `${JSON.stringify(name)}:${text}`);
+/** An object of which some fields are written already; undefined ones are left out. */
+export function jsonObject(fields: Readonly<Record<string, unknown>>): RawJson {
+  const parts: string[] = [];
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined) continue;
+    parts.push(`${JSON.stringify(name)}:${value instanceof RawJson ? value.text : JSON.stringify(value)}`);
+  }
+  return new RawJson(`{${parts.join(',')}}`);
 }

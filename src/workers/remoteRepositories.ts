@@ -4,7 +4,12 @@
  */
 import type { Bytes } from '../common/bytes.ts';
 import { Turns } from '../common/turns.ts';
-import type { FoundLog, RepositoriesReader, StoredReceipt } from '../projections/repositoriesReader.ts';
+import type {
+  FoundLog,
+  RepositoriesReader,
+  StoredReceipt,
+  StoredTransaction,
+} from '../projections/repositoriesReader.ts';
 import { BLOOM_LENGTH } from '../protocol/bloom.ts';
 import { ByteReader } from '../store/byteReader.ts';
 import { ByteWriter } from '../store/byteWriter.ts';
@@ -24,7 +29,10 @@ type Crossing<T> =
 type Search = Awaited<ReturnType<RepositoriesReader['logs']>>;
 
 /** What the thread of the projection serves. */
-export type RepositoriesService = Omit<RepositoriesReader, 'logs' | 'receiptByHash' | 'receiptsOfBlock'> & {
+export type RepositoriesService = Omit<
+  RepositoriesReader,
+  'logs' | 'receiptByHash' | 'receiptsOfBlock' | 'transactionsAt'
+> & {
   logs(
     ...args: Parameters<RepositoriesReader['logs']>
   ): Promise<Exclude<Search, { kind: 'found' }> | (Pick<Search, 'scan'> & Found)>;
@@ -32,6 +40,11 @@ export type RepositoriesService = Omit<RepositoriesReader, 'logs' | 'receiptByHa
   receiptsOfBlock(
     ...args: Parameters<RepositoriesReader['receiptsOfBlock']>
   ): Promise<Crossing<StoredReceipt> | undefined>;
+  /** Receipts of those that there are, in the same order. */
+  transactionsAt(...args: Parameters<RepositoriesReader['transactionsAt']>): Promise<{
+    readonly transactions: readonly (StoredTransaction | undefined)[];
+    readonly receipts: Crossing<StoredReceipt>;
+  }>;
 };
 
 interface Found {
@@ -60,6 +73,14 @@ export function servedRepositories(reader: RepositoriesReader): RepositoriesServ
       const receipts = await reader.receiptsOfBlock(number);
       return receipts && receiptsToCross(receipts);
     },
+    async transactionsAt(places) {
+      const found = await reader.transactionsAt(places);
+      return {
+        transactions: found.map((each) => each?.transaction),
+        receipts: await receiptsToCross(found.flatMap((each) => (each === undefined ? [] : [each.receipt]))),
+      };
+    },
+    feesOfBlock: (number) => reader.feesOfBlock(number),
   };
 }
 
@@ -82,6 +103,15 @@ export function remoteRepositories(service: RepositoriesService): RepositoriesRe
       const crossed = await service.receiptsOfBlock(number);
       return crossed && unpacked(crossed, readReceipt);
     },
+    async transactionsAt(places) {
+      const { transactions, receipts } = await service.transactionsAt(places);
+      const left = (await unpacked(receipts, readReceipt)).values();
+      return transactions.map((transaction) => {
+        const receipt = transaction && left.next().value;
+        return transaction && receipt && { transaction, receipt };
+      });
+    },
+    feesOfBlock: (number) => service.feesOfBlock(number),
   };
 }
 

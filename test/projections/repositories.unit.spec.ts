@@ -115,6 +115,39 @@ describe('projections/repositories', () => {
       assert.ok(found > 200 && found < 420);
     });
 
+    it('transactions with their receipts by place, in whatever order', async () => {
+      const random = new Random(12);
+      const places = Array.from({ length: 150 }, () => ({
+        blockNumber: random.below(8),
+        transactionIndex: random.below(80),
+      }));
+      const ordered = places.toSorted(
+        (a, b) => b.blockNumber - a.blockNumber || b.transactionIndex - a.transactionIndex,
+      );
+      for (const asked of [places, ordered, ordered.toReversed()]) {
+        const found = await reader.transactionsAt(asked);
+        assert.equal(found.length, asked.length);
+        for (const [i, { blockNumber, transactionIndex }] of asked.entries()) {
+          const transaction = (await reader.transactionsOfBlock(blockNumber))?.[transactionIndex];
+          const receipt = (await reader.receiptsOfBlock(blockNumber))?.[transactionIndex];
+          assert.deepEqual(found[i], transaction && receipt && { transaction, receipt });
+        }
+      }
+      assert.ok((await reader.transactionsAt(places)).filter((each) => each === undefined).length > 10);
+    });
+
+    it('what the senders of a block paid', async () => {
+      for (const { height, output } of blocks) {
+        const fees = output.transactions.reduce(
+          (sum, { gasUsed, effectiveGasPrice }) => sum + gasUsed * effectiveGasPrice,
+          0n,
+        );
+        assert.equal(await reader.feesOfBlock(height), fees);
+      }
+      assert.equal(await reader.feesOfBlock(0), 0n);
+      assert.equal(await reader.feesOfBlock(7), undefined);
+    });
+
     it('undefined for what is not there', async () => {
       const nothing = new Random(99).bytes(32);
       assert.equal(await reader.blockByNumber(7), undefined);

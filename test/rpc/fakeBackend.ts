@@ -243,6 +243,15 @@ export class FakeChain {
       transactionsOfBlock: async (number) => this.blocks[number]?.transactions,
       receiptByHash: async (hash) => receipts().find(({ transactionHash }) => equalBytes(transactionHash, hash)),
       receiptsOfBlock: async (number) => this.blocks[number]?.receipts,
+      transactionsAt: async (places) =>
+        places.map(({ blockNumber, transactionIndex }) => {
+          const block = this.blocks[blockNumber];
+          const transaction = block?.transactions[transactionIndex];
+          const receipt = block?.receipts[transactionIndex];
+          return transaction === undefined || receipt === undefined ? undefined : { transaction, receipt };
+        }),
+      feesOfBlock: async (number) =>
+        this.blocks[number]?.receipts.reduce((sum, { meta }) => sum + meta.gasUsed * meta.effectiveGasPrice, 0n),
       transactionHashBySenderAndNonce: async (sender, nonce) => {
         for (const { raw, sender: from } of all()) {
           const transaction = decodeTransaction(raw);
@@ -361,7 +370,7 @@ export async function startTestServer(chain: FakeChain, options: Partial<RpcServ
   };
   const server = await startRpcServer({
     backend: chain.backend(),
-    namespaces: ['eth', 'net', 'web3', 'zks', 'txpool', 'debug', 'reprise'],
+    namespaces: ['eth', 'net', 'web3', 'zks', 'ots', 'txpool', 'debug', 'reprise'],
     ethCallGas: 10_000_000n,
     maxBlocksPerFilter: 100_000,
     maxLogsPerResponse: 20_000,

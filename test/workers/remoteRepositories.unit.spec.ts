@@ -40,6 +40,9 @@ describe('workers/remoteRepositories', () => {
             assert.deepEqual(await remote.receiptByHash(transactionHash), await reader.receiptByHash(transactionHash));
             assert.equal(await remote.blockNumberByHash(meta.blockHash), height);
           }
+          const places = [9, 0, 1].map((transactionIndex) => ({ blockNumber: height, transactionIndex }));
+          assert.deepEqual(await remote.transactionsAt(places), await reader.transactionsAt(places));
+          assert.equal(await remote.feesOfBlock(height), await reader.feesOfBlock(height));
         }
         assert.equal(await remote.receiptByHash(new Uint8Array(32)), undefined);
       });

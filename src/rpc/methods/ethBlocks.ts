@@ -7,7 +7,7 @@ import { quantity } from '../encoding.ts';
 import { findLogs, parseLogQuery } from '../logQuery.ts';
 import type { MethodHandler, MethodOptions, MethodTable } from '../method.ts';
 import { blockObject, headerObject, logObject, receiptsJson, transactionObject } from '../objects.ts';
-import { jsonArray, withField } from '../rawJson.ts';
+import { jsonArray, jsonObject } from '../rawJson.ts';
 import { argumentName, isAbsent, parseBoolean, parseHash, parseIndex, required } from '../validation.ts';
 
 /** The block that the first argument means. */
@@ -39,11 +39,10 @@ export function blockMethods(options: MethodOptions): MethodTable {
       if (!isFull) return { ...blockObject(block), transactions: block.transactionHashes.map(toHex) };
       const transactions = await repositories.transactionsOfBlock(Number(block.header.number));
       if (transactions === undefined) return undefined;
-      return withField(
-        blockObject(block),
-        'transactions',
-        await jsonArray(transactions, transactionObject, maxResponseBytes),
-      );
+      return jsonObject({
+        ...blockObject(block),
+        transactions: await jsonArray(transactions, transactionObject, maxResponseBytes),
+      });
     };
 
   const getHeader =

@@ -1,7 +1,11 @@
 /** The tracers there are, by what a request asks for. */
 import type { Bytes } from '../../common/bytes.ts';
+import { CallListTracer } from './callListTracer.ts';
+import type { CallListConfig } from './callListTracer.ts';
 import { CallTracer } from './callTracer.ts';
 import type { CallTracerConfig } from './callTracer.ts';
+import { CreationTracer } from './creationTracer.ts';
+import type { CreationConfig } from './creationTracer.ts';
 import { PrestateTracer } from './prestateTracer.ts';
 import type { PrestateTracerConfig } from './prestateTracer.ts';
 import { StructLogTracer } from './structLogTracer.ts';
@@ -11,6 +15,8 @@ import type { TracedTransaction, TransactionTracer } from './transactionTracer.t
 
 export type TracerSpec =
   | { readonly name: 'callTracer'; readonly config: CallTracerConfig }
+  | { readonly name: 'callList'; readonly config: CallListConfig }
+  | { readonly name: 'creation'; readonly config: CreationConfig }
   | { readonly name: 'prestateTracer'; readonly config: PrestateTracerConfig }
   | { readonly name: 'structLogs'; readonly config: StructLogConfig };
 
@@ -29,6 +35,10 @@ export function createTracer(spec: TracerSpec, options: TracerOptions): Transact
   switch (spec.name) {
     case 'callTracer':
       return new CallTracer({ ...rest, size, config: spec.config });
+    case 'callList':
+      return new CallListTracer({ size, config: spec.config });
+    case 'creation':
+      return new CreationTracer({ config: spec.config });
     case 'prestateTracer':
       return new PrestateTracer({ ...rest, size, config: spec.config });
     case 'structLogs':
