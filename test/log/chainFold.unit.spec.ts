@@ -101,6 +101,7 @@ describe('chainFold', () => {
       [anEpochStarted({ epoch: 7n }), 'gap'],
       [anEpochStarted({ epoch: 6n, head: { height: 0n, parent: ZERO_32 } }), 'stale'],
       [anEpochStarted({ epoch: 6n, head: { height: 1n, parent: filled(9) } }), 'stale'],
+      [anEpochStarted({ epoch: 6n, head: { height: 2n, parent: filled(2) } }), 'gap'],
     ];
     for (const [i, [entry, rejectedClass]] of cases.entries()) {
       const result = foldChain(state, entry, SOFTWARE);
@@ -126,6 +127,7 @@ describe('chainFold', () => {
     );
     for (const entry of settlement) {
       assert.deepEqual(foldChain(state, entry, SOFTWARE), { verdict: 'rejected', state });
+      assert.equal(foldChain(state, entry, SOFTWARE, undefined, true).rejectedClass, 'duplicate');
       assert.equal(foldChain({ ...state, claim: filled(1, 16) }, entry, SOFTWARE).rejectedClass, 'foreign');
     }
   });

@@ -719,6 +719,48 @@ describe('leadership', () => {
     assert.deepEqual(a.doubts, ['expired']);
   });
 
+  it('sets a deadline for a block that waits behind a request without an answer', async () => {
+    const { clock, fates, process, run } = aWorld();
+    const a = process('A');
+    await run(a);
+    fates.push({ copies: [0], ack: 'never' });
+    a.build();
+    await run(a);
+    assert.deepEqual(a.published, ['1 A1'], 'read back, though its request was never answered');
+    clock.advance(10_000);
+    assert.deepEqual(a.doubts, [], 'nothing waits');
+    a.build();
+    clock.advance(1_999);
+    assert.deepEqual(a.doubts, []);
+    clock.advance(1);
+    assert.deepEqual(a.doubts, ['expired']);
+    assert.deepEqual(a.returned, ['A2']);
+  });
+
+  it('ends a wait for room at once when the leadership or its caller does', async () => {
+    const { log, process, run } = aWorld();
+    const a = process('A', { maxAheadBlocks: 1 });
+    await run(a);
+    log.pauseReaders();
+    a.build();
+    const leadership = a.manager.current();
+    assert.ok(leadership !== undefined);
+    const ended: string[] = [];
+    const abort = new AbortController();
+    void leadership.whenRoom(abort.signal).then(() => ended.push('aborted'));
+    void leadership.whenRoom(AbortSignal.abort()).then(() => ended.push('aborted before'));
+    void leadership.whenDrained().then(() => ended.push('drained'));
+    await settle();
+    assert.deepEqual(ended, ['aborted before']);
+    abort.abort();
+    await settle();
+    assert.deepEqual(ended, ['aborted before', 'aborted']);
+    await a.manager.close();
+    await settle();
+    assert.deepEqual(ended, ['aborted before', 'aborted', 'drained']);
+    await leadership.whenRoom();
+  });
+
   it('gives up after an append error, closes the producer and claims with a fresh one', async () => {
     const { log, fates, process, run } = aWorld();
     const a = process('A');

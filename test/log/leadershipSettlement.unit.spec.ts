@@ -239,6 +239,30 @@ describe('leadership of settlement', () => {
     assert.equal(sealedBatch(a.settlement, 1)?.lastBlock, 2);
   });
 
+  it('starts a leadership from every seal read before its claim, the end of the log not yet reached', async () => {
+    const world = aWorld();
+    const a = await aLeader(world, 'A', 2);
+    const b = world.process('B');
+    await world.run(b);
+    world.fates.push(HELD, HELD);
+    a.append(aSeal(1, [1, 1]));
+    await a.manager.close();
+    for (let i = 0; i < 100 && world.log.held.length < 2; i++) {
+      world.clock.advance(100);
+      await world.run(b);
+    }
+    assert.deepEqual(
+      world.log.held.map(({ entry }) => entry.key),
+      ['BatchSealed/1', 'EpochStarted/2'],
+    );
+    for (let i = 0; i < 2; i++) world.log.held[0]?.release();
+    b.read();
+    assert.equal(b.leadership.settlement.sealed, 1);
+    b.append(aSeal(2, [2, 2]));
+    await world.run(b);
+    assert.equal(b.settlement.sealed, 2);
+  });
+
   it('doubts itself when an entry with its claim is accepted that it did not send (a clone)', async () => {
     const world = aWorld();
     const a = await aLeader(world, 'A', 2);

@@ -199,6 +199,53 @@ describe('settlementFold', () => {
     );
   });
 
+  it('names the class of what it rejects', () => {
+    const reader = aReader(8, 3);
+    reader.read(aFriProof(2), anL1Progress([2, 1, 1], 10), aSnarkProof(2, 2));
+    const cases: [Entry | undefined, string][] = [
+      [undefined, 'garbage'],
+      [aBlock(9), 'garbage'],
+      [aSeal(4, [7, 8], { claim: filled(9, 16) }), 'foreign'],
+      [aSeal(3, [5, 6]), 'stale'],
+      [aSeal(5, [7, 8]), 'gap'],
+      [aSeal(4, [8, 8]), 'gap'],
+      [aSeal(4, [7, 9]), 'gap'],
+      [aFriProof(1), 'stale'],
+      [aFriProof(2), 'stale'],
+      [aFriProof(3, { storedBatchHash: filled(1) }), 'garbage'],
+      [aFriProof(4), 'gap'],
+      [aSnarkProof(1, 2), 'stale'],
+      [aSnarkProof(2, 1), 'garbage'],
+      [aSnarkProof(2, 2), 'stale'],
+      [aSnarkProof(2, 3), 'gap'],
+      [anL1Progress([2, 1, 1], 10), 'stale'],
+      [anL1Progress([2, 1, 0], 11), 'stale'],
+      [anL1Progress([2, 1, 2], 11), 'garbage'],
+      [anL1Progress([4, 1, 1], 11), 'gap'],
+    ];
+    for (const [i, [entry, rejectedClass]] of cases.entries())
+      assert.deepEqual(
+        foldSettlement(reader.settlement, entry, reader.chain, SOFTWARE),
+        { verdict: 'rejected', state: reader.settlement, rejectedClass },
+        `case ${i}`,
+      );
+  });
+
+  it('reads each stage of finality with its own block', () => {
+    const reader = aReader(8, 4);
+    assert.deepEqual(reader.read(anL1Progress([3, 2, 1], 10)), ['accepted']);
+    assert.deepEqual(finalityOf(reader.settlement), {
+      sealedBatch: 4,
+      sealedBlock: 8,
+      committedBatch: 3,
+      committedBlock: 6,
+      provedBatch: 2,
+      provedBlock: 4,
+      executedBatch: 1,
+      executedBlock: 2,
+    });
+  });
+
   it('keeps no more than what waits for L1, however long the chain', () => {
     const reader = aReader(1000, 500);
     assert.deepEqual(reader.read(anL1Progress([500, 490, 480], 1)), ['accepted']);
