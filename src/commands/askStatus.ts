@@ -1,10 +1,11 @@
 /** The status address of a running node. */
 import type { Config } from '../common/config.ts';
+import { urlOfListener } from '../common/urls.ts';
 
 const ANSWER_WITHIN_MS = 5_000;
 
-export function statusUrl({ statusServerAddress: { host, port } }: Config): string {
-  return `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${port}/status`;
+export function statusUrl({ statusServerAddress }: Config): string {
+  return `${urlOfListener(statusServerAddress)}/status`;
 }
 
 /** Rejects when nothing, or something else than a node, answers within five seconds. */

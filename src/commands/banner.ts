@@ -1,6 +1,6 @@
 /** What `npm start` shows once the chain answers: where it is, who is rich, how to send, where data lies. */
 import type { Config } from '../common/config.ts';
-import { shownUrl } from '../common/urls.ts';
+import { shownUrl, urlOfListener } from '../common/urls.ts';
 import type { RunningNode } from '../node.ts';
 
 /** Public development key (spec: acceptance 1). Never use it for anything that has value. */
@@ -16,12 +16,15 @@ export interface BannerFacts {
 }
 
 export function banner({ node, config, seconds }: BannerFacts): string {
-  const url = `http://${shownHost(node.rpcHost)}:${node.rpcPort}`;
+  const url = urlOfListener({ host: node.rpcHost, port: node.rpcPort });
   const isMain = config.nodeRole === 'main';
   const feed = config.sequencerBlockReplayDownloadAddress;
   const rows: readonly (readonly [string, string])[] = [
     ['JSON-RPC', `${url}   (chain id ${node.chainId})`],
-    ['Status', `http://127.0.0.1:${node.statusPort}/status   /ready   /health`],
+    [
+      'Status',
+      `${urlOfListener({ host: config.statusServerAddress.host, port: node.statusPort })}/status   /ready   /health`,
+    ],
     ['Metrics', `http://127.0.0.1:${node.metricsPort}/metrics`],
     [
       'Log',
@@ -72,8 +75,4 @@ export function banner({ node, config, seconds }: BannerFacts): string {
     '',
   );
   return lines.join('\n');
-}
-
-function shownHost(host: string): string {
-  return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
 }

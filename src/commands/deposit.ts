@@ -13,8 +13,8 @@ import {
   parseEther,
 } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
-import type { Config } from '../common/config.ts';
 import { NodeError, errorText } from '../common/errors.ts';
+import { urlOfListener } from '../common/urls.ts';
 import { deposit } from '../l1/deposit.ts';
 import { L1_DEVELOPMENT_CHAIN_ID } from '../l1/anvil.ts';
 import { developmentWallet } from '../l1/developmentL1.ts';
@@ -45,7 +45,7 @@ export async function depositCommand(
   const value = etherAmount(amount);
   if (gasLimit !== undefined && !/^\d{1,15}$/.test(gasLimit)) throw invalid(`--gas-limit ${gasLimit} is not a number`);
   const chainId = configuredChainId(config);
-  const rpcUrl = nodeUrl(config);
+  const rpcUrl = urlOfListener(config.rpcAddress);
   const bridgehub = await nodeBridgehub(rpcUrl);
   const url = config.generalL1RpcUrl ?? `http://127.0.0.1:${config.developmentL1Port}`;
   const client = createL1Client({ url, signal });
@@ -87,10 +87,6 @@ async function payingWallet(client: L1Client, url: string) {
   });
   const account: Account = privateKeyToAccount(key);
   return createWalletClient({ account, chain, transport: http(url) });
-}
-
-function nodeUrl({ rpcAddress: { host, port } }: Config): string {
-  return `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${port}`;
 }
 
 /** The running node knows which Bridgehub its log was begun with. */

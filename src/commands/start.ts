@@ -37,10 +37,7 @@ export async function start({ isFedOverTcp, ...options }: StartOptions): Promise
 async function run(options: GlobalOptions): Promise<number> {
   const startedAt = performance.now();
   const { config: configured, warnings, profile } = configure(options);
-  const logger = loggerOf(
-    configured,
-    configured.logFormat === 'json' ? { role: configured.nodeRole, chain_id: configured.genesisChainId } : {},
-  );
+  const logger = loggerOf(configured, { role: configured.nodeRole, chain_id: configured.genesisChainId });
   for (const warning of warnings) logger.warn(warning);
   if (profile === undefined) logger.info({ config: describeConfig(configured) }, 'effective configuration');
   const dumps = crashDumper(

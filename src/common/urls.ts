@@ -14,6 +14,12 @@ export function withShownUrls(text: string): string {
   return text.replace(/\b(?:https?|wss?):\/\/[^\s"'<>]*[^\s"'<>.,;:)]/g, shownUrl);
 }
 
+/** Of a server on this machine that listens there. */
+export function urlOfListener({ host, port }: { readonly host: string; readonly port: number }): string {
+  const reached = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
+}
+
 /** `fetch` refuses a URL with user and password: they become a header. */
 export function fetchable(url: string): { readonly url: URL; readonly headers: Readonly<Record<string, string>> } {
   const plain = new URL(url);

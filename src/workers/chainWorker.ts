@@ -70,6 +70,7 @@ const logger = createLogger({
   format: config.logFormat,
   useColor: config.logUseColor,
   filter: config.logLevel,
+  context: { role: config.nodeRole, chain_id: config.genesisChainId },
 }).component('chain');
 
 function fail(error: unknown): void {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { fetchable, shownUrl, withShownUrls } from '../../src/common/urls.ts';
+import { fetchable, shownUrl, urlOfListener, withShownUrls } from '../../src/common/urls.ts';
 
 describe('URLs', () => {
   it('are shown without what may be a key', () => {
@@ -10,6 +10,11 @@ describe('URLs', () => {
       'no "https://l1.example/…", nor http://l1:1.',
     );
     assert.equal(withShownUrls('at file:///a/b.ts:1:2'), 'at file:///a/b.ts:1:2');
+  });
+
+  it('of a server of this machine are of the address where it can be reached', () => {
+    const urls = ['0.0.0.0', '::', '::1', 'localhost'].map((host) => urlOfListener({ host, port: 1 }));
+    assert.deepEqual(urls, ['http://127.0.0.1:1', 'http://127.0.0.1:1', 'http://[::1]:1', 'http://localhost:1']);
   });
 
   it('are fetched with user and password in a header', () => {

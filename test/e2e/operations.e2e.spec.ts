@@ -97,6 +97,18 @@ describe('status, doctor and rebuild', function () {
     assert.deepEqual([logHead, chainId], [head, 270]);
   });
 
+  it('every line of the log is JSON and says whose it is', () => {
+    const lines = node.output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.ok(lines.some(({ component, msg }) => component === 'chain' && msg === 'block accepted'));
+    for (const line of lines) {
+      assert.deepEqual([line['role'], line['chain_id']], ['main', '270'], JSON.stringify(line));
+      for (const name of ['ts', 'level', 'msg']) assert.equal(typeof line[name], 'string', JSON.stringify(line));
+    }
+  });
+
   it('doctor finds the ports in use by the node, and nothing that fails', async () => {
     const { code, findings } = await doctor();
     assert.deepEqual(
