@@ -245,6 +245,8 @@ describe('entryCodec', () => {
     // Base fee 1000: two bytes 03e8; then pubdata price 1 and native price 1.
     assert.equal(decodeEntry(1, withHex('0403e802010201', '060003e802010201')), undefined, 'leading zero');
     assert.equal(decodeEntry(1, withHex('0403e802010201', '840003e802010201')), undefined, 'long varint');
+    const wide = `42${'03'.repeat(33)}02010201`;
+    assert.equal(decodeEntry(1, withHex('0403e802010201', wide)), undefined, 'more than 256 bits');
     // One transaction of three bytes in one block, then the end of the array.
     assert.equal(decodeEntry(1, withHex('0206aaaaaa00', '010806aaaaaa00')), undefined, 'block with its size');
     assert.equal(decodeEntry(1, withHex('0a302e312e30', '0a302e312eff')), undefined, 'text');

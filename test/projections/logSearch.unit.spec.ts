@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { equalBytes, type Bytes } from '../../src/common/bytes.ts';
-import { sectionRows, BloomQuery, SECTION_BLOCKS } from '../../src/projections/bloomSections.ts';
+import { ANY_LOG_ROW, sectionRows, BloomQuery, SECTION_BLOCKS } from '../../src/projections/bloomSections.ts';
 import { repositories } from '../../src/projections/repositories.ts';
-import { heightOfKey } from '../../src/projections/repositoriesKeys.ts';
+import { bloomRowKey, heightOfKey } from '../../src/projections/repositoriesKeys.ts';
 import type {
   FoundLog,
   LogFilter,
@@ -65,6 +65,22 @@ describe('projections/logSearch', () => {
     );
     assert.ok(found > 500, 'the filters match something');
     assert.ok(falsePositives > 0, 'a bloom says yes where topics and addresses are not of one log');
+  });
+
+  it('makes rows of every complete section, and none of the newest', async () => {
+    const store = new MemoryStore();
+    await applyRepositories(store, entries);
+    const marks = await store.getMany([0, 1, 2].map((section) => bloomRowKey(section, ANY_LOG_ROW)));
+    for (const [section, mark] of marks.entries()) {
+      if (section === 2) assert.equal(mark, undefined, 'blocks 512 to 600');
+      else
+        for (let block = 0; block < SECTION_BLOCKS; block++)
+          assert.equal(
+            (((mark?.[block >> 3] ?? 0) >> (block & 7)) & 1) === 1,
+            all.some(({ blockNumber }) => blockNumber === section * SECTION_BLOCKS + block),
+            `block ${block} of section ${section}`,
+          );
+    }
   });
 
   it('finds every log of every block without a filter, indexed over the block', async () => {

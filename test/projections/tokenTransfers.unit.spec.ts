@@ -47,6 +47,7 @@ describe('projections/tokenTransfers', () => {
       { ...erc20, data: new Uint8Array(0) },
       { ...erc20, data: concatBytes(bigIntToBytes(5n, 32), bigIntToBytes(5n, 32)) },
       { ...erc20, topics: [signature, padded, concatBytes(Uint8Array.of(1), padded.slice(1))] },
+      { ...erc20, topics: [signature, concatBytes(Uint8Array.of(1), padded.slice(1)), padded] },
       { ...erc721, data: bigIntToBytes(5n, 32) },
     ];
     for (const [index, log] of others.entries()) assert.equal(tokenTransferOf(log), undefined, `log ${index}`);

@@ -132,6 +132,11 @@ describe('eth methods', () => {
       assert.equal('reward' in history, false);
     });
 
+    it('takes percentiles up to 100, the same one twice too', async () => {
+      const history = recordOf(await test.call('eth_feeHistory', '0x1', 'latest', [0, 50, 50, 100]));
+      assert.deepEqual(history['reward'], [['0x0', '0x0', '0x0', '0x0']]);
+    });
+
     it('answers at most 1024 blocks whatever is asked', async () => {
       for (let i = 0; i < 1_100; i++) chain.addBlock([]);
       const history = recordOf(await test.call('eth_feeHistory', '0xffffffffffffffff', 'latest', []));

@@ -207,6 +207,7 @@ describe('rpc filters', () => {
   it('refuses an impossible range and ids that are none', async () => {
     const { error } = await test.call('eth_newFilter', { fromBlock: '0x5', toBlock: '0x4' });
     assert.deepEqual([error?.code, error?.message], [-32602, 'invalid block range params']);
+    assert.equal((await test.call('eth_newFilter', { fromBlock: '0x5', toBlock: '0x5' })).error, undefined);
     await assertGone('0x1234');
     assert.equal((await test.call('eth_getFilterChanges', 7)).error?.code, -32602);
   });
