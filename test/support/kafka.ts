@@ -40,7 +40,7 @@ export const KAFKA_VERSION = '4.3.1';
 export const REGISTRY_VERSION = '2.6.13.Final';
 export const REGISTRY_PATH = '/apis/ccompat/v7';
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
-const START_TIMEOUT_MS = 90_000;
+const START_TIMEOUT_MS = 180_000;
 const run = promisify(execFile);
 
 /** Throws KafkaUnavailable. */
@@ -309,6 +309,8 @@ function brokerProperties({
   return {
     'process.roles': 'broker,controller',
     'node.id': '1',
+    // On a busy machine one minute, the default, is too short.
+    'initial.broker.registration.timeout.ms': '180000',
     listeners: `PLAINTEXT://${host}:${port},PROXIED://${host}:${proxied.brokerPort},CONTROLLER://127.0.0.1:${controllerPort}`,
     'advertised.listeners': `PLAINTEXT://${advertisedHost}:${port},PROXIED://127.0.0.1:${proxied.advertisedPort}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT',
