@@ -138,7 +138,7 @@ export const OPTIONS = {
 
   // kafka_*
   kafka_brokers: optional(
-    t.list(t.name),
+    t.list(t.broker),
     'bootstrap servers (host:port, …); set: the log is on Kafka, unset: embedded',
   ),
   kafka_client_id: derived(

@@ -272,6 +272,17 @@ export const socket = type(
   ({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`),
 );
 
+/** A socket to connect to, as its text: what clients of brokers take. */
+export const broker = type(
+  'host:port',
+  '',
+  (raw): string => {
+    const address = socket.parse(raw);
+    return address.port === 0 ? refuse('host:port', raw) : socket.format(address);
+  },
+  (value) => value,
+);
+
 /** Printed without user, password, path and query: keys of RPC providers lie there. */
 export function url(...protocols: readonly string[]) {
   const expected = `a URL (${protocols.map((protocol) => `${protocol}://…`).join(', ')})`;

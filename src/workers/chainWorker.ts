@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { systemRandom } from '../common/clock.ts';
 import { isZero } from '../common/bytes.ts';
 import { importConfig } from '../common/config.ts';
-import { NodeError, assert } from '../common/errors.ts';
+import { NodeError, assert, errorText } from '../common/errors.ts';
 import { RisingGate } from '../common/gate.ts';
 import { createLogger } from '../common/logger.ts';
 import { Turns } from '../common/turns.ts';
@@ -222,12 +222,21 @@ let recovery: Recovery | undefined;
 
 /** Errors that nobody caught: the Kafka client has some; any other one ends the node. */
 let handleStrayError: ((error: unknown) => boolean) | undefined;
-process.on('uncaughtException', (error) => {
-  if (handleStrayError?.(error) !== true) fail(error);
-});
-process.on('unhandledRejection', (error) => {
-  if (handleStrayError?.(error) !== true) fail(error);
-});
+for (const event of ['uncaughtException', 'unhandledRejection'] as const)
+  process.on(event, (error: unknown) => {
+    if (handleStrayError?.(error) !== true) fail(error instanceof NodeError ? error : crashed(error));
+  });
+
+/** Not one of ours: what this thread holds is in doubt, so nothing is drained. */
+function crashed(error: unknown): NodeError {
+  const crash = new NodeError('invariant', `the chain thread crashed: ${errorText(error)}`, {
+    code: 'THREAD_CRASHED',
+    thread: 'chain',
+  });
+  // A cause does not cross to the main thread.
+  if (error instanceof Error && error.stack !== undefined) crash.stack = error.stack;
+  return crash;
+}
 
 async function start(): Promise<void> {
   try {

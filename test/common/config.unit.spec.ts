@@ -346,6 +346,8 @@ describe('loadConfig', () => {
         [{ genesis_chain_id: 'null' }, /genesis_chain_id is missing: a main node/],
         [{ node_role: 'external', kafka_brokers: 'a:1', genesis_chain_id: '' }, /part of the topic name/],
         [{ general_state_backend: 'Compacted' }, /not supported yet/],
+        [{ kafka_brokers: 'a:9092,b' }, /kafka_brokers .*expected host:port, got b/],
+        [{ kafka_brokers: 'kafka://a:9092' }, /expected host:port/],
         [{ kafka_min_insync_replicas: '4' }, /above kafka_replication_factor/],
         [{ kafka_sasl_username: 'u' }, /needs kafka_security_protocol sasl/],
         [{ kafka_ssl_ca_file: '/ca' }, /needs kafka_security_protocol ssl/],

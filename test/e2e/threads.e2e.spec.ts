@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NodeProcess, freeNodePorts, killAllNodes, removeFolder, temporaryFolder } from '../support/nodeProcess.ts';
 
@@ -14,6 +14,7 @@ describe('a thread that ends by itself', function () {
 
   for (const [thread, by] of [
     ['chain', 'exit'],
+    ['chain', 'throw'],
     ['projections', 'throw'],
     ['tree', 'exit'],
     ['rpc', 'throw'],
@@ -39,6 +40,7 @@ describe('a thread that ends by itself', function () {
       writeFileSync(file, '');
       assert.equal((await node.whenEnded(10_000)).code, 1);
       assert.match(node.output, /"level":"fatal"/);
+      assert.equal(readdirSync(join(dataPath, 'crashes')).length, 1, 'what is needed to study it is kept');
     });
   }
 });

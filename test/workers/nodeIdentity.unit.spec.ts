@@ -35,4 +35,14 @@ describe('nodeIdentity', () => {
     writeFileSync(join(path, NODE_ID_FILE), 'deadbeef\n');
     assert.throws(() => read(), { code: 'NODE_ID_UNREADABLE' });
   });
+
+  it('blames the folder where nothing can be read or written', () => {
+    const file = join(path, 'file');
+    writeFileSync(file, '');
+    for (const [folder, message] of [
+      [file, /ENOTDIR.*general_rocks_db_path/],
+      [join(file, 'under'), /ENOTDIR/],
+    ] as const)
+      assert.throws(() => readNodeId(folder, undefined, systemRandom), { code: 'DATA_FOLDER_UNUSABLE', message });
+  });
 });
