@@ -249,7 +249,7 @@ describe('L1Watcher', () => {
     assert.deepEqual(node.truncations, []);
   });
 
-  it('does not join a range to what it read of another branch, when L1 reorganises right before the range', async () => {
+  it('does not join a range to what it read of another branch, left right before it', async () => {
     for (let i = 0; i < 3; i++) l1.mine(1);
     const node = watch();
     await node.settle();
