@@ -140,7 +140,7 @@ export class LeadershipManager<T> {
       this.#onRejected(hash, decoded);
     } else {
       checkStep(before, decoded, foldAfter);
-      this.#keepAlive();
+      this.#keepAlive(decoded.kind);
       if (decoded.kind === 'EpochStarted') this.#onEpoch(decoded, foldAfter);
       else if (decoded.kind === 'Block') own = this.#onBlock(hash, foldAfter);
       else if (isSettlementEntry(decoded)) this.#onSettlement(hash, foldAfter, entryKey(decoded));
@@ -182,7 +182,6 @@ export class LeadershipManager<T> {
   }
 
   #onBlock(hash: Bytes, foldAfter: ChainFold): QueuedBlock<T> | undefined {
-    this.#backoff = 1;
     if (this.#leadership === undefined) return undefined;
     const taken = this.#leadership.takeFront(hash, foldAfter);
     if (taken === undefined) {
@@ -213,7 +212,6 @@ export class LeadershipManager<T> {
   }
 
   #onEpoch(entry: EpochStartedEntry, foldAfter: ChainFold): void {
-    this.#backoff = Math.min(BACKOFF_MAX, this.#backoff * 2);
     this.#dropLeadership('other_epoch');
     const isOurs = this.#myClaims.has(bytesKey(entry.claim));
     if (this.#lastLedClaim !== undefined && equalBytes(entry.claim, this.#lastLedClaim)) {
@@ -327,7 +325,10 @@ export class LeadershipManager<T> {
   }
 
   /** An entry was accepted: its owner lives. */
-  #keepAlive(): void {
+  #keepAlive(kind: Entry['kind']): void {
+    // First, so that the timer is as long as it is after this entry.
+    if (kind === 'EpochStarted') this.#backoff = Math.min(BACKOFF_MAX, this.#backoff * 2);
+    else if (kind === 'Block') this.#backoff = 1;
     this.#isLifeExpired = false;
     this.#readToPosition = undefined;
     this.#cancelLife?.();

@@ -86,6 +86,9 @@ describe('L1Queue', () => {
       [['L1_REQUEST_REFUSED', 1n]],
     );
     assert.match(alarms[0]?.text ?? '', /mints less than its value and fee/);
+    queue.truncate(2n);
+    queue.add([request(2)]);
+    assert.deepEqual([alarms.at(-1)?.id, queue.has(1n), queue.has(2n)], [1n, false, false], 'it is still there');
     queue.truncate(1n);
     queue.add([request(1)]);
     assert.deepEqual([alarms.at(-1), queue.has(1n)], [undefined, true]);

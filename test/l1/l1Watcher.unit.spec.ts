@@ -249,6 +249,28 @@ describe('L1Watcher', () => {
     assert.deepEqual(node.truncations, []);
   });
 
+  it('does not join a range to what it read of another branch, left right before it', async () => {
+    for (let i = 0; i < 3; i++) l1.mine(1);
+    const node = watch();
+    await node.settle();
+    l1.mine(1);
+    l1.mine(1);
+    const read = l1.block.bind(l1);
+    l1.block = (number) => {
+      if (number === 5) {
+        l1.block = read;
+        // Below and in the range, with as many requests in each block.
+        l1.rollBack(4);
+        for (let i = 0; i < 4; i++) l1.mine(1);
+      }
+      return read(number);
+    };
+    await node.until('it has reorganised', () => l1.block === read);
+    await node.settle();
+    assert.deepEqual(node.hashes(), hashesOf(l1.requests));
+    assert.deepEqual(node.truncations, [1n]);
+  });
+
   it('reads again when an answer leaves a request out', async () => {
     for (let i = 0; i < 3; i++) l1.mine(2);
     l1.leavesOneOut = true;

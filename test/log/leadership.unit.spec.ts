@@ -761,6 +761,75 @@ describe('leadership', () => {
     await leadership.whenRoom();
   });
 
+  it('halves no deadline that one of the ten blocks would have missed', async () => {
+    const { clock, fates, process, run, pass } = aWorld();
+    const a = process('A');
+    await run(a);
+    fates.push(LOST);
+    a.build();
+    clock.advance(2_000);
+    await run(a);
+    assert.ok(a.leads);
+    const accept = async (...readAfterMs: readonly number[]): Promise<void> => {
+      for (const ms of readAfterMs) {
+        fates.push({ copies: [ms], ack: 0 });
+        a.build();
+        await pass(ms, a);
+        await run(a);
+      }
+    };
+    const fast = Array.from({ length: 9 }, () => 0);
+    await accept(2_000, ...fast);
+    await accept(3_900, ...fast);
+    assert.deepEqual(a.doubts, ['expired'], 'it is 4 s still');
+    await accept(1_900, ...fast);
+    fates.push(LOST);
+    a.build();
+    clock.advance(1_999);
+    assert.deepEqual(a.doubts, ['expired']);
+    clock.advance(1);
+    assert.deepEqual(a.doubts, ['expired', 'expired']);
+  });
+
+  it('waits longer with every epoch without a block before it claims again, no longer after one', async () => {
+    const { clock, fates, process, run } = aWorld();
+    const a = process('A');
+    await run(a);
+    const msToLead = async (deadlineMs: number): Promise<number> => {
+      fates.push(LOST);
+      a.build();
+      clock.advance(deadlineMs);
+      for (let ms = 0; ; ms += 100) {
+        await run(a);
+        if (a.leads || ms > 5_000) return ms;
+        clock.advance(100);
+      }
+    };
+    const waits: number[] = [];
+    for (const deadlineMs of [2_000, 4_000, 8_000, 16_000, 32_000]) waits.push(await msToLead(deadlineMs));
+    assert.deepEqual(waits, [0, 400, 800, 1_600, 1_600]);
+    a.build();
+    await run(a);
+    assert.deepEqual(a.published.length, 1);
+    assert.deepEqual([await msToLead(32_000), await msToLead(32_000), await msToLead(32_000)], [0, 0, 400]);
+  });
+
+  it('takes an owner for dead after 3 to 6 s, twice that in an epoch without a block', async () => {
+    for (const blocks of [0, 1]) {
+      const { process, run, pass } = aWorld();
+      const [a, b] = [process('A'), process('B')];
+      await run(a);
+      await run(a, b);
+      for (let i = 0; i < blocks; i++) a.build();
+      await run(a, b);
+      await a.manager.close();
+      let ms = 0;
+      for (; !b.leads && ms < 20_000; ms += 100) await pass(100, b);
+      const [from, to] = blocks === 0 ? [6_000, 9_000] : [3_000, 6_000];
+      assert.ok(ms >= from && ms <= to + 100, `${ms} ms after ${blocks} blocks`);
+    }
+  });
+
   it('gives up after an append error, closes the producer and claims with a fresh one', async () => {
     const { log, fates, process, run } = aWorld();
     const a = process('A');

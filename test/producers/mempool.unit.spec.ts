@@ -542,6 +542,26 @@ describe('mempool: limits', () => {
     assert.equal(pool.counters.removed.replaced, 0);
   });
 
+  it('lets a replacement grow as far as its own part has room, and shrink when there is none', () => {
+    for (const nonce of [0n, 1n]) {
+      const pool = aPool({ maxPendingSizeBytes: 2_000, maxQueuedSizeBytes: 2_000 });
+      let fee = 1_000n;
+      const replace = (bytes: number): void => {
+        fee *= 2n;
+        const raw = bigIntToBytes(BigInt(++salt), bytes);
+        pool.add(aTransaction({ nonce, raw, maxFeePerGas: fee, maxPriorityFeePerGas: fee / 2n }), address(1), RICH);
+      };
+      // The other part is full, and none of its business.
+      pool.add(aTransaction({ nonce: 1n - nonce, raw: bigIntToBytes(BigInt(++salt), 1_500) }), address(2), RICH);
+      replace(1_000);
+      replace(1_500);
+      refused('POOL_FULL', () => replace(1_501));
+      replace(110);
+      const { pendingSizeBytes, queuedSizeBytes } = pool.status();
+      assert.deepEqual([pendingSizeBytes, queuedSizeBytes], nonce === 0n ? [610, 2_000] : [2_000, 610]);
+    }
+  });
+
   it('holds 10000 queued transactions by default', () => {
     const pool = aPool();
     for (let i = 0; i < 10_000; i++) pool.add(aTransaction({ nonce: 1n }), address(i), RICH);

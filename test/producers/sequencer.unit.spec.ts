@@ -181,6 +181,19 @@ describe('sequencer', () => {
     assert.equal(built[1]?.record.startingL1PriorityId, 1n);
   });
 
+  it('builds nothing while the leadership has no room', async () => {
+    const { built, sequencer, leadership } = aSequencer([aDeposit(0n)]);
+    const hasRoom = Promise.withResolvers<void>();
+    leadership.room = 0;
+    leadership.whenRoom = () => hasRoom.promise;
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    assert.equal(built.length, 0);
+    assert.ok(sequencer.timeInStates.some(({ specific }) => specific === 'waiting_send'));
+    leadership.room = 8;
+    hasRoom.resolve();
+    await whenBuilt(built, 1);
+  });
+
   it('a block in which nothing can be included is not built', async () => {
     // Alone in the block, and yet too large for its pubdata.
     const { built, failed } = aSequencer([aDeposit(0n)], { blockPubdataLimitBytes: 100n });

@@ -396,11 +396,15 @@ describe('rpc over WebSocket', () => {
       for (let i = 0; i < 120; i++) addLargeBlock();
       await quick.whenResults(quickId, 120);
       assert.ok(slow.resultsOf(slowId).length < 120);
+      // One that comes while it is known to have no room.
+      addLargeBlock();
+      await quick.whenResults(quickId, 121);
+      assert.equal(narrow.counted.lagged, 0);
       slow.socket.resume();
-      const logs = (await slow.whenResults(slowId, 120)) as { blockNumber: string }[];
+      const logs = (await slow.whenResults(slowId, 121)) as { blockNumber: string }[];
       assert.deepEqual(
         logs.map(({ blockNumber }) => Number(blockNumber)),
-        Array.from({ length: 120 }, (_, i) => i + 1),
+        Array.from({ length: 121 }, (_, i) => i + 1),
       );
       assert.equal(narrow.counted.lagged, 0);
     });
