@@ -19,7 +19,9 @@ const HEIGHT = 6;
 const INDEX = 4;
 const PLACE = HEIGHT + INDEX;
 const INDEX_MAX = 2 ** 32 - 1;
-const NOTHING: Bytes = new Uint8Array(0);
+
+/** Why an address appears in a transaction: bits of the stored byte. */
+const ROLES = { sender: 1, recipient: 2, created: 4, emitter: 8 } as const;
 
 export const addresses: Projection<AddressesReader> = {
   name: 'addresses',
@@ -40,8 +42,8 @@ async function apply({ event }: JournalEntry, tx: StoreTx): Promise<void> {
       `transaction ${transactionIndex} of block ${height} is incomplete`,
     );
     const place = { blockNumber: height, transactionIndex };
-    for (const address of addressesOf(sender, transactionOutline(raw).to, result))
-      tx.put(appearanceKey(address, place), NOTHING);
+    for (const { address, roles } of addressesOf(sender, transactionOutline(raw).to, result))
+      tx.put(appearanceKey(address, place), Uint8Array.of(roles));
     const { success, contractAddress } = result;
     if (!success || contractAddress === undefined) continue;
     created.add(bytesKey(contractAddress));
@@ -50,20 +52,25 @@ async function apply({ event }: JournalEntry, tx: StoreTx): Promise<void> {
   await applyOtherCreations(event, created, tx);
 }
 
+interface Appearance {
+  readonly address: Bytes;
+  roles: number;
+}
+
 /** Each once. */
-function addressesOf(sender: Bytes, to: Bytes | undefined, result: TransactionOutput): Iterable<Bytes> {
-  const found = new Map<string, Bytes>();
-  const add = (address: Bytes | undefined): void => {
-    if (address !== undefined) found.set(bytesKey(address), address);
+function addressesOf(sender: Bytes, to: Bytes | undefined, result: TransactionOutput): Iterable<Appearance> {
+  const found = new Map<string, Appearance>();
+  const add = (address: Bytes | undefined, role: number): void => {
+    if (address === undefined) return;
+    const key = bytesKey(address);
+    const known = found.get(key);
+    if (known === undefined) found.set(key, { address, roles: role });
+    else known.roles |= role;
   };
-  add(sender);
-  add(to);
-  add(result.contractAddress);
-  let before: Bytes | undefined;
-  for (const { address } of result.logs) {
-    if (before === undefined || !equalBytes(address, before)) add(address);
-    before = address;
-  }
+  add(sender, ROLES.sender);
+  add(to, ROLES.recipient);
+  add(result.contractAddress, ROLES.created);
+  for (const { address } of result.logs) add(address, ROLES.emitter);
   return found.values();
 }
 

@@ -9,10 +9,13 @@ import { repositories } from './repositories.ts';
 
 export { addresses, analytics, batches, merkleTree, priorityTree, repositories };
 
-export const projections: readonly Projection<unknown>[] = [repositories, merkleTree, batches, priorityTree];
+/** Those in RocksDB. */
+export const projections: readonly Projection<unknown>[] = [repositories, merkleTree, batches, priorityTree, addresses];
+
+export const allProjections: readonly Projection<unknown>[] = [...projections, analytics];
 
 /** Nothing waits for these: neither blocks nor `latest` nor readiness. They may be behind, away or broken. */
-export const optionalProjections: readonly Projection<unknown>[] = [addresses, analytics];
+const optionalProjections: readonly Projection<unknown>[] = [addresses, analytics];
 
 /** Those that a node with these switches keeps. */
 export function enabledProjections(switches: {
@@ -28,7 +31,7 @@ export function enabledProjections(switches: {
   if (!switches.projectionPriorityTreeEnabled) disabled.add(priorityTree);
   if (!switches.projectionAddressesEnabled) disabled.add(addresses);
   if (!switches.analyticsEnabled) disabled.add(analytics);
-  return [...projections, ...optionalProjections].filter((each) => !disabled.has(each));
+  return allProjections.filter((each) => !disabled.has(each));
 }
 
 /** Not in RocksDB. */

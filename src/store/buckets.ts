@@ -52,7 +52,7 @@ export const REPOSITORIES = {
 
 /** `addresses` (projections/addresses.ts). */
 export const ADDRESSES = {
-  /** address, u48 height, u32 index -> nothing */
+  /** address, u48 height, u32 index -> a bit for each role: 1 sender, 2 recipient, 4 created, 8 emitter of a log */
   appearance: 0x30,
   /** address -> u48 height, and if a transaction created it by itself: u32 index, creator */
   creation: 0x31,
