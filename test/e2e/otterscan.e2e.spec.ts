@@ -1,6 +1,10 @@
 /** What the block explorer Otterscan asks of a whole node, in the order in which its pages ask (spec: rpc 13, acceptance X10). */
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Address, type Hex, type TransactionReceipt, concatHex, encodeFunctionData, getAddress } from 'viem';
+import { addresses } from '../../src/projections/index.ts';
+import { projectionDirectory } from '../../src/projections/projectionRunner.ts';
 import {
   RICH,
   type ViemClients,
@@ -256,7 +260,25 @@ describe('Otterscan', function () {
       const page = await ask<Page>('ots_searchTransactionsBefore', RECIPIENT, 0, 25);
       return page.txs.length === 5 ? page : undefined;
     });
+    await node.stop();
+    // A damaged index stops nothing but the searches.
+    const format = join(projectionDirectory(node.dataPath, addresses), 'REPRISE_FORMAT');
+    const kept = readFileSync(format);
+    writeFileSync(format, '0\n');
+    node.start();
+    await node.whenReady();
+    const failed = await until('the index has failed', async () => {
+      const { projections } = (await node.status()) as { projections: Record<string, Json> };
+      return projections['addresses']?.['state'] === 'failed' ? projections['addresses'] : undefined;
+    });
+    assert.match(String(failed['problem']), /reprise rebuild|older|format/);
+    const refused = await rpcFailure(node.rpcUrl, 'ots_searchTransactionsBefore', [RECIPIENT, 0, 25]);
+    assert.match(refused.message, /^the index of addresses is at block 0 of/);
+    await node.stop();
+    writeFileSync(format, kept);
+    node.start();
+    await node.whenReady();
     const { projections } = (await node.status()) as { projections: Record<string, Json> };
-    assert.equal(projections['addresses']?.['state'], 'live');
+    assert.ok(['live', 'catching_up'].includes(String(projections['addresses']?.['state'])));
   });
 });

@@ -67,7 +67,7 @@ describe('simulation', () => {
       await chain.until('X has all', () => chain.isSettled(a) && chain.isSettled(x));
       const paths = x.disk.paths.sort();
       const expected = chain.digests(x);
-      assert.equal(paths.length, 6);
+      assert.equal(paths.length, 5);
       for (let subset = 1; subset < 2 ** paths.length; subset++) {
         chain.kill(x);
         const deleted = paths.filter((_, index) => (subset & (1 << index)) !== 0);
