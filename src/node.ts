@@ -21,7 +21,8 @@ import {
   replayServerMetrics,
   rpcMetrics,
 } from './nodeMetrics.ts';
-import { analytics } from './projections/index.ts';
+import { addresses, analytics } from './projections/index.ts';
+import type { AddressesReader } from './projections/addressesReader.ts';
 import type { BatchesReader } from './projections/batchesReader.ts';
 import type { MerkleTreeReader } from './projections/merkleTreeReader.ts';
 import type { PendingTransaction, RpcBackend } from './rpc/backend.ts';
@@ -290,6 +291,13 @@ function createBackend({ config, view, threads, chain, nodeVersion, recover }: B
     safe: () => view.safe(),
     finalized: () => view.finalized(),
     executedBatch: () => view.finality?.executedBatch ?? 0,
+    addresses: config.projectionAddressesEnabled
+      ? {
+          reader: threads.projections.remote<AddressesReader>(addresses.name),
+          height: () => view.projectedHeight(addresses.name),
+          whenReached: (height, timeoutMs) => view.whenProjected(addresses.name, height, timeoutMs),
+        }
+      : undefined,
     batches: config.projectionBatchesEnabled ? threads.projections.remote<BatchesReader>('batches') : undefined,
     merkleTree: threads.tree?.remote<MerkleTreeReader>('merkleTree'),
     nextBaseFee: () => configuredBaseFee(config),

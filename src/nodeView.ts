@@ -52,6 +52,7 @@ export class NodeView {
   /** Nothing waits for these. */
   readonly #optional = new Set<string>();
   readonly #caughtUp = Promise.withResolvers<void>();
+  readonly #heights = new Map<string, RisingGate>();
   readonly #latestListeners = new Set<() => void>();
   #latest = 0;
   /** Newest block of the chain store. */
@@ -129,8 +130,30 @@ export class NodeView {
       problem: undefined,
     };
     this.#projections.set(name, { ...known, ...change });
+    if (change.height !== undefined) this.#gateOf(name).rise(change.height);
     this.#checkCaughtUp();
     this.#moveLatest();
+  }
+
+  /** -1: not even genesis. */
+  projectedHeight(name: string): number {
+    return this.#gateOf(name).value;
+  }
+
+  /** Resolves once the projection has applied the block, or the time is over. */
+  async whenProjected(name: string, height: number, timeoutMs: number): Promise<void> {
+    // Whoever waited sees by the height that the time is over.
+    await this.#gateOf(name)
+      .whenReached(height, AbortSignal.timeout(timeoutMs))
+      .catch(() => undefined);
+  }
+
+  #gateOf(name: string): RisingGate {
+    const known = this.#heights.get(name);
+    if (known !== undefined) return known;
+    const gate = new RisingGate();
+    this.#heights.set(name, gate);
+    return gate;
   }
 
   get projections(): readonly ProjectionPlace[] {

@@ -3,7 +3,7 @@ import { PROJECTION_CHECKPOINT } from '../store/buckets.ts';
 import { type StoreDigest, digest } from '../store/digest.ts';
 import { chainRanges } from '../store/chainStore.ts';
 import { readCheckpoint } from '../projections/checkpoint.ts';
-import { enabledProjections, isOptional } from '../projections/index.ts';
+import { enabledProjections, isInClickHouse } from '../projections/index.ts';
 import { projectionDirectory } from '../projections/projectionRunner.ts';
 import { openRocksStore } from '../store/keyValueStore.rocks.ts';
 import { type GlobalOptions, configure } from './configuration.ts';
@@ -21,7 +21,7 @@ export async function digestStores(options: GlobalOptions & { readonly json: boo
     await chain.close();
   }
   for (const projection of enabledProjections(config)) {
-    if (isOptional(projection)) continue; // in ClickHouse: `reprise verify` compares it
+    if (isInClickHouse(projection)) continue; // in ClickHouse: `reprise verify` compares it
     const projected = await openRocksStore(projectionDirectory(config.generalRocksDbPath, projection));
     try {
       digests[projection.name] = {

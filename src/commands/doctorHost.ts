@@ -12,7 +12,7 @@ import type { Config } from '../common/config.ts';
 import { OPTIONS } from '../common/configTable.ts';
 import { errorText } from '../common/errors.ts';
 import { writesLog } from '../log/openLog.ts';
-import { enabledProjections, isOptional } from '../projections/index.ts';
+import { enabledProjections, isInClickHouse } from '../projections/index.ts';
 import { STORE_FORMAT, storeFormatOf } from '../store/storeFormat.ts';
 import { CHAIN_STORE_VERSION } from '../workers/chainSettings.ts';
 import { NODE_ID_FILE, parseNodeId } from '../workers/nodeIdentity.ts';
@@ -185,7 +185,7 @@ export function checkStores(config: Config): Finding[] {
   const expected = [
     { name: 'chainStore', version: CHAIN_STORE_VERSION, rebuild: 'state' },
     ...enabledProjections(config)
-      .filter((projection) => !isOptional(projection))
+      .filter((projection) => !isInClickHouse(projection))
       .map(({ name, version }) => ({ name, version, rebuild: name })),
   ];
   const findings = expected.flatMap(({ name, version, rebuild }): Finding[] => {

@@ -3,7 +3,7 @@ import { systemClock } from '../common/clock.ts';
 import type { Config } from '../common/config.ts';
 import { NodeError } from '../common/errors.ts';
 import { type Progress, createProgress } from '../common/progress.ts';
-import { analytics, optionalProjections, projections } from '../projections/index.ts';
+import { allProjections, analytics } from '../projections/index.ts';
 import type { Journal, Projection } from '../projections/projection.ts';
 import type { EventLog } from '../log/eventLog.ts';
 import { systemDirectories } from '../projections/projectionDirectories.ts';
@@ -103,7 +103,7 @@ export function storedJournal(chain: ChainStore): Journal {
 }
 
 export function projectionOf(name: string): Projection<unknown> {
-  const known = [...projections, ...optionalProjections];
+  const known = allProjections;
   const found = known.find((projection) => projection.name === name);
   if (found === undefined) {
     const names = ['state', ...known.map((projection) => projection.name), 'all'].join(', ');

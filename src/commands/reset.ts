@@ -3,7 +3,7 @@ import { existsSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../common/config.ts';
 import { NodeError } from '../common/errors.ts';
-import { optionalProjections, projections } from '../projections/index.ts';
+import { allProjections } from '../projections/index.ts';
 import { openRocksStore } from '../store/keyValueStore.rocks.ts';
 import { chainStorePath } from '../workers/chainSettings.ts';
 import { type GlobalOptions, configure } from './configuration.ts';
@@ -13,7 +13,7 @@ import { print } from './offline.ts';
 /** What nodes keep in a data folder. */
 const NODE_DATA: readonly string[] = [
   ...['node-id', 'chainStore', 'log', 'developmentL1', 'l1', 'crashes', 'blockDumps'],
-  ...[...projections, ...optionalProjections].map(({ name }) => name),
+  ...allProjections.map(({ name }) => name),
 ];
 
 type RunsIn = Pick<Config, 'nodeRole' | 'generalRocksDbPath'>;

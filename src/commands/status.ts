@@ -5,7 +5,7 @@ import { NodeError, errorText } from '../common/errors.ts';
 import { decodeCheckpoint } from '../log/logIdentity.ts';
 import { openLog } from '../log/openLog.ts';
 import { readCheckpoint } from '../projections/checkpoint.ts';
-import { enabledProjections, isOptional } from '../projections/index.ts';
+import { enabledProjections, isInClickHouse } from '../projections/index.ts';
 import { projectionDirectory } from '../projections/projectionRunner.ts';
 import { storedCheckpoint } from '../store/chainStore.ts';
 import { chainStorePath } from '../workers/chainSettings.ts';
@@ -76,7 +76,7 @@ async function endOfLog(config: Config): Promise<number | string> {
 async function storedHeights(config: Config): Promise<Record<string, { height: number }>> {
   const heights: Record<string, { height: number }> = {};
   for (const projection of enabledProjections(config)) {
-    if (isOptional(projection)) continue; // in ClickHouse
+    if (isInClickHouse(projection)) continue; // in ClickHouse
     const path = projectionDirectory(config.generalRocksDbPath, projection);
     if (!existsSync(path)) {
       heights[projection.name] = { height: -1 };

@@ -20,19 +20,18 @@ function isRow(value: unknown): value is Row {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0;
 }
 
-/** Names that every entry has; undefined: they are not all flat objects of one shape. */
+/** Names that entries have; undefined: they are not all flat objects of one shape, but for names that some have besides. */
 function columnsOf(value: Row): string[] | undefined {
   const entries = Object.values(value);
   const [first] = entries;
   if (!isRow(first) || entries.length < 2) return undefined;
-  const names = Object.keys(first);
-  const isAlike = entries.every(
-    (entry) =>
-      isRow(entry) &&
-      Object.keys(entry).sort().join() === [...names].sort().join() &&
-      Object.values(entry).every((inner) => !isRow(inner)),
-  );
-  return isAlike ? names : undefined;
+  const rows = entries.filter(isRow);
+  const shared = Object.keys(first).filter((name) => rows.every((row) => name in row));
+  const isAlike =
+    rows.length === entries.length &&
+    rows.some((row) => Object.keys(row).length === shared.length) &&
+    rows.every((row) => Object.values(row).every((inner) => !isRow(inner)));
+  return isAlike ? [...new Set([...shared, ...rows.flatMap((row) => Object.keys(row))])] : undefined;
 }
 
 function columnTable(value: Row, names: readonly string[], indent: string): string {
@@ -47,6 +46,7 @@ function columnTable(value: Row, names: readonly string[], indent: string): stri
 }
 
 function cell(value: unknown): string {
+  if (value === undefined) return '';
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(cell).join(', ');
   return typeof value === 'object' ? JSON.stringify(value) : `${value as string | number | bigint | boolean}`; // what else JSON holds
 }

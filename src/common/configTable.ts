@@ -312,6 +312,11 @@ export const OPTIONS = {
   projection_merkle_tree_enabled: option(t.boolean, true, 'keep the Merkle tree'),
   projection_batches_enabled: option(t.boolean, true, 'keep batches'),
   projection_priority_tree_enabled: option(t.boolean, true, 'keep the priority tree'),
+  projection_addresses_enabled: option(
+    t.boolean,
+    true,
+    'keep the index of addresses, for the searches of ots_ (a block explorer)',
+  ),
 
   // batcher_*, prover_*, l1_*
   batcher_enabled: derived(t.boolean, ({ role }) => role === 'main', 'seal batches', {

@@ -1,5 +1,5 @@
 /** The 124-byte account record and the stored form of code (spec: state 2 and 3). */
-import { bytesKey, equalBytes, ZERO_32 } from '../common/bytes.ts';
+import { bytesKey, equalBytes, isZero, ZERO_32 } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
 import { blake2s256, keccak256 } from '../common/hash.ts';
 import { ProtocolError } from './errors.ts';
@@ -116,6 +116,12 @@ export function encodeAccountRecord(record: AccountRecord): Bytes {
   view.setUint32(84, record.artifactsLength);
   view.setUint32(120, record.observableBytecodeLength);
   return scratch.slice();
+}
+
+/** BLAKE2s of the stored code, a view of the encoded record; undefined: the account has no code. */
+export function codeHashOfRecord(encodedRecord: Bytes): Bytes | undefined {
+  const hash = encodedRecord.subarray(48, 80);
+  return isZero(hash) ? undefined : hash;
 }
 
 /** BLAKE2s of the 124 bytes: the value of the account's slot and the key of the preimage. */

@@ -1,6 +1,7 @@
 /** What JSON-RPC needs from the rest of the node. Implemented over the thread ports in src/workers; a fake one serves unit tests. */
 import type { Bytes } from '../common/bytes.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
+import type { AddressesReader } from '../projections/addressesReader.ts';
 import type { BatchesReader } from '../projections/batchesReader.ts';
 import type { MerkleTreeReader } from '../projections/merkleTreeReader.ts';
 import type { RepositoriesReader } from '../projections/repositoriesReader.ts';
@@ -115,6 +116,15 @@ export type TraceRequest = {
   | { readonly kind: 'call'; readonly call: SimulatedCall }
 );
 
+/** An index that is filled behind the blocks. */
+export interface AddressIndex {
+  readonly reader: AddressesReader;
+  /** Last block that is in it; -1: none. */
+  height(): number;
+  /** Resolves once the block is in it, or the time is over. */
+  whenReached(height: number, timeoutMs: number): Promise<void>;
+}
+
 export interface RpcBackend {
   readonly chain: ChainInfo;
   readonly nodeVersion: string;
@@ -133,6 +143,7 @@ export interface RpcBackend {
   nextBaseFee(): bigint;
   readonly repositories: RepositoriesReader;
   /** undefined: this node does not keep them. */
+  readonly addresses: AddressIndex | undefined;
   readonly batches: BatchesReader | undefined;
   readonly merkleTree: MerkleTreeReader | undefined;
   readonly state: StateAtBlock;

@@ -50,6 +50,14 @@ export const REPOSITORIES = {
   bloomRow: 0x27,
 } as const;
 
+/** `addresses` (projections/addresses.ts). */
+export const ADDRESSES = {
+  /** address, u48 height, u32 index -> a bit for each role: 1 sender, 2 recipient, 4 created, 8 emitter of a log */
+  appearance: 0x30,
+  /** address -> u48 height, and if a transaction created it by itself: u32 index, creator */
+  creation: 0x31,
+} as const;
+
 /** `merkleTree` (projections/merkleTreeLayout.ts). */
 export const MERKLE_TREE = {
   /** u48 height -> root, history, u48 leaf count, u48 version of the top page */

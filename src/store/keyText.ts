@@ -1,7 +1,15 @@
 /** Keys and values of the stores as people read them: which bucket, which block, which slot (`reprise verify`). */
 import { type Bytes, asBuffer, equalBytes, readU64be, toHex } from '../common/bytes.ts';
 import { errorText } from '../common/errors.ts';
-import { BATCHES, CHAIN, MERKLE_TREE, PRIORITY_TREE, PROJECTION_CHECKPOINT, REPOSITORIES } from './buckets.ts';
+import {
+  ADDRESSES,
+  BATCHES,
+  CHAIN,
+  MERKLE_TREE,
+  PRIORITY_TREE,
+  PROJECTION_CHECKPOINT,
+  REPOSITORIES,
+} from './buckets.ts';
 import { decodeJournalEntry } from './journalCodec.ts';
 
 /** Width in bytes and name of each part of a key; what is left over is shown as hex. */
@@ -28,6 +36,8 @@ const KEY_PARTS: Readonly<Record<number, readonly [bucket: string, ...parts: rea
   [REPOSITORIES.receipts]: ['receipts', BLOCK, ['first transaction', 4]],
   [REPOSITORIES.bloom]: ['bloom', BLOCK],
   [REPOSITORIES.bloomRow]: ['bloomRow', ['section', 4], ['row', 2]],
+  [ADDRESSES.appearance]: ['appearance', ['address', 20], BLOCK, ['transaction', 4]],
+  [ADDRESSES.creation]: ['creation', ['address', 20]],
   [MERKLE_TREE.version]: ['version', BLOCK],
   [MERKLE_TREE.page]: ['page', ['version', 6], ['level', 1], ['position', 6]],
   [MERKLE_TREE.indexPage]: ['indexPage', ['page', 6]],

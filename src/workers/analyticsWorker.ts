@@ -8,5 +8,4 @@ void hostProjections({
   chosen: () => [analytics],
   openStore: (config, tell) => analyticsStoreOpener(config, { onInsert: (inserted) => tell('inserted', inserted) }),
   limits: analyticsLimits,
-  isOptional: true,
 });

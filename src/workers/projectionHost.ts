@@ -6,6 +6,7 @@ import { type Config, importConfig } from '../common/config.ts';
 import { NodeError, assert } from '../common/errors.ts';
 import { isRetryableError, retry } from '../common/retry.ts';
 import type { InsertedRows } from '../projections/analyticsStore.ts';
+import { isOptional } from '../projections/index.ts';
 import type { Projection, ProjectionState } from '../projections/projection.ts';
 import {
   type AppliedRun,
@@ -39,11 +40,6 @@ export interface HostOptions {
   readonly limits?: (config: Config) => Partial<RunnerLimits>;
   /** What other threads see of a reader; the reader itself without it. */
   readonly served?: (projection: Projection<unknown>, reader: unknown) => object;
-  /**
-   * The node goes on without them: it does not wait until they are open, their height holds nothing back, and what ends
-   * them is a problem to report.
-   */
-  readonly isOptional?: boolean;
 }
 
 const OPTIONAL_STOP_LIMIT_MS = 5_000;
@@ -54,13 +50,16 @@ export interface ProjectionsControl {
   stop(): Promise<void>;
 }
 
-/** Opens these projections, says `ready` and lets them follow the journal until `stop`. Failures go to the main thread. */
+/**
+ * Opens these projections, says `ready` and lets them follow the journal until `stop`. Failures go to the main thread. The
+ * node goes on without optional ones: it does not wait until they are open, their height holds nothing back, and what ends
+ * them is a problem to report.
+ */
 export async function hostProjections({
   chosen,
   openStore,
   limits,
   served = (_, reader) => reader as object,
-  isOptional = false,
 }: HostOptions): Promise<void> {
   assert(parentPort !== null, 'projections run in a worker');
   const { config: portable, chain: chainEndpoint } = workerData as ProjectionsWorkerData;
@@ -71,9 +70,10 @@ export async function hostProjections({
   const journal = new RemoteJournal(chain.remote<JournalService>('journal'));
   chain.on<number>('journalEnd', (end) => journal.moved(end));
 
+  /** Of those that the node waits for. */
   const heights = new Map<string, number>();
   const tellHeight = (): void => {
-    if (!isOptional) chain.emit('projectedHeight', Math.min(...heights.values()));
+    if (heights.size > 0) chain.emit('projectedHeight', Math.min(...heights.values()));
   };
   const tell: Tell = (name, value) => main.emit(name, value);
   const tellProblem = (projection: string, error: NodeError): void =>
@@ -89,8 +89,10 @@ export async function hostProjections({
       clock: systemClock,
       events: {
         applied: (run) => {
-          heights.set(projection.name, run.height);
-          tellHeight();
+          if (!isOptional(projection)) {
+            heights.set(projection.name, run.height);
+            tellHeight();
+          }
           tell('applied', { ...run, projection: projection.name });
         },
         state: (state) => tell('state', { projection: projection.name, state, height: runner.height }),
@@ -99,7 +101,7 @@ export async function hostProjections({
         error: (error) => tellProblem(projection.name, error),
       },
     });
-    heights.set(projection.name, runner.height);
+    if (!isOptional(projection)) heights.set(projection.name, runner.height);
     tell('state', { projection: projection.name, state: runner.state, height: runner.height });
     const service = served(projection, runner.reader);
     main.serve(projection.name, service);
@@ -109,23 +111,21 @@ export async function hostProjections({
 
   const runners: ProjectionRunner<unknown>[] = [];
   const running: Promise<void>[] = [];
+  const runningOptional: Promise<void>[] = [];
   main.serve<ProjectionsControl>('control', {
     async stop() {
       abort.abort();
-      const ended = Promise.allSettled(running);
+      await Promise.allSettled(running);
       // What an optional one waits for may not come; it goes on from its checkpoint.
-      await (isOptional ? Promise.race([ended, sleep(OPTIONAL_STOP_LIMIT_MS, undefined, { ref: false })]) : ended);
+      const ended = Promise.allSettled(runningOptional);
+      await Promise.race([ended, sleep(OPTIONAL_STOP_LIMIT_MS, undefined, { ref: false })]);
       for (const runner of runners) await runner.close();
     },
   });
 
-  if (isOptional) {
-    main.emit('ready', undefined);
-    for (const projection of chosen(config)) running.push(runOptional(projection));
-    return;
-  }
+  const all = chosen(config);
   try {
-    for (const projection of chosen(config)) runners.push(await openRunner(projection));
+    for (const projection of all) if (!isOptional(projection)) runners.push(await openRunner(projection));
     tellHeight();
     for (const runner of runners) {
       running.push(
@@ -135,13 +135,15 @@ export async function hostProjections({
       );
     }
     main.emit('ready', undefined);
+    for (const projection of all) if (isOptional(projection)) runningOptional.push(runOptional(projection));
   } catch (error) {
     main.emitError('fatal', openFailure(error));
   }
 
   async function runOptional(projection: Projection<unknown>): Promise<void> {
+    let runner: ProjectionRunner<unknown> | undefined;
     try {
-      const runner = await retry(() => openRunner(projection), {
+      runner = await retry(() => openRunner(projection), {
         attemptsMax: Number.MAX_SAFE_INTEGER,
         firstPauseMs: REOPEN_FIRST_MS,
         pauseMaxMs: REOPEN_MAX_MS,
@@ -156,7 +158,7 @@ export async function hostProjections({
       await runner.run(abort.signal);
     } catch (error) {
       if (abort.signal.aborted) return;
-      tell('state', { projection: projection.name, state: 'failed', height: heights.get(projection.name) ?? -1 });
+      tell('state', { projection: projection.name, state: 'failed', height: runner?.height ?? -1 });
       tellProblem(projection.name, openFailure(error));
     }
   }

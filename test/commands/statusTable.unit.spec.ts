@@ -24,6 +24,16 @@ describe('commands/statusTable', () => {
     ]);
   });
 
+  it('leaves the cell empty of what some have besides', () => {
+    const projections = { a: { height: 4, state: 'live' }, b: { height: 3, state: 'live', optional: true } };
+    assert.deepEqual(statusTable({ projections }).split('\n'), [
+      'projections',
+      '     height  state  optional',
+      '  a  4       live',
+      '  b  3       live   true',
+    ]);
+  });
+
   it('shows nested objects that differ in shape as rows', () => {
     assert.deepEqual(statusTable({ a: { b: { c: 1 }, d: { e: { f: [1, 2] } } } }).split('\n'), [
       'a',

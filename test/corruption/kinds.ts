@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { RejectedClass } from '../../src/log/chainFold.ts';
 import type { BlockEntry, Entry } from '../../src/log/entry.ts';
-import { BATCHES, CHAIN, MERKLE_TREE, PRIORITY_TREE, REPOSITORIES } from '../../src/store/buckets.ts';
+import { ADDRESSES, BATCHES, CHAIN, MERKLE_TREE, PRIORITY_TREE, REPOSITORIES } from '../../src/store/buckets.ts';
 import { logPath } from '../support/embeddedLogs.ts';
 import { type HarmedChain, type StillHarmed, type StoreName, flipped } from './harmedChain.ts';
 
@@ -320,6 +320,7 @@ const STORES: readonly CorruptionKind[] = [
   },
   inStore('block', 'repositories', REPOSITORIES.block, /block/),
   inStore('receipts', 'repositories', REPOSITORIES.receipts, /receipts/),
+  inStore('appearance', 'addresses', ADDRESSES.appearance, /appearance/),
   inStore('page', 'merkleTree', MERKLE_TREE.page, /page/),
   inStore('batch', 'batches', BATCHES.batch, /batch/),
   inStore('state', 'priorityTree', PRIORITY_TREE.state, /state/),

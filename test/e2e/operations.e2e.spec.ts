@@ -90,8 +90,9 @@ describe('status, doctor and rebuild', function () {
     const human = await runCommand(['status'], env);
     assert.equal(human.code, 0, human.stderr);
     assert.match(human.stdout, /^role +main$/m);
-    assert.match(human.stdout, /^ +height +lagBlocks +state$/m);
+    assert.match(human.stdout, /^ +height +lagBlocks +state +optional$/m);
     assert.match(human.stdout, new RegExp(`^  repositories +${head} +0 +live$`, 'm'));
+    assert.match(human.stdout, new RegExp(`^  addresses +${head} +0 +live +true$`, 'm'));
     const machine = await runCommand(['status', '--json'], env);
     const { logHead, chainId } = JSON.parse(machine.stdout) as { logHead: number; chainId: number };
     assert.deepEqual([logHead, chainId], [head, 270]);

@@ -12,7 +12,7 @@ import type { TargetResult } from '../../src/commands/verifyTargets.ts';
 import { type EncodedEntry, decodeEntry, encodeEntry } from '../../src/log/entryCodec.ts';
 import { projections } from '../../src/projections/index.ts';
 import { projectionDirectory } from '../../src/projections/projectionRunner.ts';
-import { BATCHES, CHAIN, MERKLE_TREE, PRIORITY_TREE, REPOSITORIES } from '../../src/store/buckets.ts';
+import { ADDRESSES, BATCHES, CHAIN, MERKLE_TREE, PRIORITY_TREE, REPOSITORIES } from '../../src/store/buckets.ts';
 import { StoreBatch } from '../../src/store/keyValueStore.ts';
 import { openRocksStore } from '../../src/store/keyValueStore.rocks.ts';
 import { chainStorePath } from '../../src/workers/chainSettings.ts';
@@ -231,7 +231,7 @@ describe('verify', function () {
     const { bloomRow: _bloomRow, ...repositories } = REPOSITORIES;
     const { friProof: _fri, snarkProof: _snark, progress: _progress, openBlock: _open, ...batches } = BATCHES;
     const { blockEnd: _blockEnd, ...priorities } = PRIORITY_TREE;
-    const expected = [repositories, MERKLE_TREE, batches, priorities].flatMap((each) => Object.values(each));
+    const expected = [repositories, ADDRESSES, MERKLE_TREE, batches, priorities].flatMap((each) => Object.values(each));
     assert.deepEqual(
       expected.filter((bucket) => !buckets.has(bucket)),
       [],

@@ -23,6 +23,7 @@ import type { BlockContext } from '../../src/protocol/replayRecord.ts';
 import { decodeTransaction } from '../../src/protocol/transactionCodec.ts';
 import { isL1Transaction } from '../../src/protocol/transaction.ts';
 import type {
+  AddressIndex,
   PendingTransaction,
   PoolTransaction,
   RpcBackend,
@@ -87,6 +88,7 @@ export class FakeChain {
   safe = 0;
   finalized = 0;
   executedBatch = 0;
+  addresses: AddressIndex | undefined;
   batches: BatchesReader | undefined;
   merkleTree: MerkleTreeReader | undefined;
   submit: (raw: Bytes) => Promise<Bytes> = async (raw) => keccak256(raw);
@@ -288,6 +290,7 @@ export class FakeChain {
       safe: () => this.safe,
       finalized: () => this.finalized,
       executedBatch: () => this.executedBatch,
+      addresses: this.addresses,
       batches: this.batches,
       merkleTree: this.merkleTree,
       nextBaseFee: () => BASE_FEE,
