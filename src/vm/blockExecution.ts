@@ -2,7 +2,7 @@
 import { toHex } from '../common/bytes.ts';
 import type { Bytes } from '../common/bytes.ts';
 import { assert, NodeError } from '../common/errors.ts';
-import type { BlockOutput, TransactionOutput } from '../protocol/blockOutput.ts';
+import type { BlockOutput, Log, TransactionOutput } from '../protocol/blockOutput.ts';
 import { LogsBloom } from '../protocol/bloom.ts';
 import type { BlockContext } from '../protocol/replayRecord.ts';
 import { BOOTLOADER_ADDRESS } from '../protocol/systemAddresses.ts';
@@ -77,10 +77,14 @@ interface Ending {
   readonly totals: BlockTotals;
   readonly bloomBefore: Bytes;
   nextLog: number;
+  /** That go into the bloom now. */
+  readonly logs: readonly Log[];
 }
 
 /** Work units of the hash that puts an address or a topic into the bloom. */
 const BLOOM_HASH_WORK = 32;
+/** So few go into the bloom when the block ends. */
+const WAITING_LOGS_MAX = 1_024;
 
 export class BlockExecution {
   readonly #context: BlockContext;
@@ -91,6 +95,8 @@ export class BlockExecution {
   readonly #outputs: TransactionOutput[] = [];
   readonly #transactions: Transaction[] = [];
   readonly #bloom = new LogsBloom();
+  /** Of included transactions, and not in the bloom yet. */
+  #waitingLogs: Log[] = [];
   #totals: BlockTotals = { gasUsed: 0n, native: 0, pubdata: 0, l2ToL1Logs: 0 };
   #current: Current | undefined;
   #isFinished = false;
@@ -210,20 +216,30 @@ export class BlockExecution {
       l2ToL1Logs: world.l2ToL1Logs,
       messages: world.messages,
     };
-    current.ending = { output, totals, bloomBefore: this.#bloom.bytes.slice(), nextLog: 0 };
+    if (this.#waitingLogs.length + output.logs.length <= WAITING_LOGS_MAX) {
+      for (const log of output.logs) this.#waitingLogs.push(log);
+      return this.#include(current, output, totals);
+    }
+    const logs = [...this.#waitingLogs, ...output.logs];
+    current.ending = { output, totals, logs, bloomBefore: this.#bloom.bytes.slice(), nextLog: 0 };
     return this.#addLogs(current, current.ending);
   }
 
   /** The last of a transaction: as many logs as the turn has room for. */
-  #addLogs({ sendered }: Current, ending: Ending): Step {
-    const { output, totals } = ending;
+  #addLogs(current: Current, ending: Ending): Step {
+    const { output, totals, logs } = ending;
     const machine = this.#machine;
-    for (let log = output.logs[ending.nextLog]; log !== undefined; log = output.logs[ending.nextLog]) {
+    for (let log = logs[ending.nextLog]; log !== undefined; log = logs[ending.nextLog]) {
       if (machine.budget <= 0) return { kind: 'paused' };
       this.#bloom.add(log);
       machine.budget -= BLOOM_HASH_WORK * (1 + log.topics.length);
       ending.nextLog += 1;
     }
+    this.#waitingLogs = [];
+    return this.#include(current, output, totals);
+  }
+
+  #include({ sendered }: Current, output: TransactionOutput, totals: BlockTotals): Step {
     this.#totals = totals;
     this.#transactions.push(sendered.transaction);
     this.#outputs.push(output);
@@ -263,6 +279,7 @@ export class BlockExecution {
   finish(): BlockOutput {
     assert(this.#current === undefined, 'a block was finished while a transaction runs');
     this.#isFinished = true;
+    for (const log of this.#waitingLogs) this.#bloom.add(log);
     return blockOutput({
       context: this.#context,
       world: this.#world,
